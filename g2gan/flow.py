@@ -1,0 +1,260 @@
+"""Two shapes -> base flow; flow, shading, mask and colour -> picture, at any resolution.
+
+A flow is a backward one, in pixels: `out(x) = photo(x + flow(x))`, (H, W, 2) as x, y. Networks and base
+flow live in a *crop*, the working frame's pixels; `matrix` (2 x 3) carries the photo into it. The
+base flow reaches `MARGIN` pixels past the crop on every side (chin, neck).
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from g2gan.alignment import WORKING, invert, scale_of, transform
+from g2gan.mesh import (
+    FACE_OVAL,
+    LEFT_EYE,
+    OUTER_LIPS,
+    POINTS,
+    RIGHT_EYE,
+    SKIN_TRIANGLES,
+    eye_triangles,
+    mouth_triangles,
+)
+
+MARGIN = 64
+WIDE = WORKING.side + 2 * MARGIN
+
+# Rings outside the face oval: how far out (share of the radius) and how much of the oval's movement
+# they still follow. The last one stays where it is, and with it hair, ears and background.
+RINGS = ((0.06, 0.92), (0.15, 0.72), (0.28, 0.46), (0.45, 0.22), (0.65, 0.07), (0.85, 0.0))
+
+# Below these a pixel is left as it was, bit for bit: 1/64 px of flow, a quarter of an 8-bit level.
+STILL, UNLIT, UNPAINTED = 1 / 64, 0.25 / 255, 1 / 512
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is done to a crop, at the working frame's resolution.
+
+    Args:
+        flow: (WIDE, WIDE, 2) float32, base flow and residual, in crop pixels.
+        shading: (side, side, 3) float32, added to the warped photo, in [-1, 1].
+        mask: (side, side) float32 in [0, 1], where `colour` takes the photo's place.
+        colour: (side, side, 3) float32 in [0, 1].
+    """
+
+    flow: np.ndarray
+    shading: np.ndarray
+    mask: np.ndarray
+    colour: np.ndarray
+
+
+def base_flow(source: np.ndarray, target: np.ndarray, margin: int = MARGIN) -> np.ndarray:
+    """Piecewise affine flow that moves the mesh `source` to `target`.
+
+    Args:
+        source, target: (478, 3) meshes in crop pixels.
+        margin: pixels by which the flow reaches past the crop on every side; 0 gives the crop's
+            own part of it.
+
+    Returns:
+        (side + 2 * margin, side + 2 * margin, 2) float32; pixel (margin, margin) is the crop's
+        first. Zero where the meshes agree and outside the rings round the face.
+    """
+    side = WORKING.side + 2 * margin
+    moved = np.zeros((side, side, 2), np.float32)
+    if np.array_equal(source[:, :2], target[:, :2]):
+        return moved
+    source_all, target_all = _with_rings(source, target)
+    triangles = _drawing_order(target)
+    corners = target_all[triangles] + margin
+    a, b, c = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    area = b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0]
+    solid = np.abs(area) > 1e-3
+    triangles, corners, a, b, c = (each[solid] for each in (triangles, corners, a, b, c))
+    area = area[solid, None]
+
+    labels = np.full((side, side), -1, np.int32)
+    for index, triangle in enumerate(np.rint(corners * 256).astype(np.int32)):
+        cv2.fillConvexPoly(labels, triangle, index, lineType=cv2.LINE_8, shift=8)
+    pixels = np.flatnonzero(labels >= 0)
+    y, x = np.divmod(pixels.astype(np.float32), np.float32(side))
+    shift = (source_all - target_all)[triangles]
+    to_b, to_c = c[:, ::-1] * [1, -1] / area, b[:, ::-1] * [-1, 1] / area
+    table = np.hstack(
+        [a, to_b, to_c, shift[:, 0], shift[:, 1] - shift[:, 0], shift[:, 2] - shift[:, 0]]
+    )
+    table = np.ascontiguousarray(table.T, np.float32)[:, labels.ravel()[pixels]]
+    x -= table[0]
+    y -= table[1]
+    # Barycentric coordinates, clipped: a drawn triangle covers pixels just outside itself, where a
+    # sliver's affine map would fling them far away.
+    weight_b = np.clip(table[2] * x + table[3] * y, 0, 1)
+    weight_c = np.clip(table[4] * x + table[5] * y, 0, 1 - weight_b)
+    flat = moved.reshape(-1, 2)
+    flat[pixels, 0] = table[6] + weight_b * table[8] + weight_c * table[10]
+    flat[pixels, 1] = table[7] + weight_b * table[9] + weight_c * table[11]
+    if margin:
+        moved *= border_ramp(side, min(24, margin))[..., None]
+    return moved
+
+
+def _with_rings(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both meshes' x, y with the fading rings behind their 478 points."""
+    source, target = (np.asarray(mesh, np.float64)[:, :2] for mesh in (source, target))
+    oval = source[list(FACE_OVAL)]
+    centre, movement = oval.mean(0), (target - source)[list(FACE_OVAL)]
+    rings = [centre + (oval - centre) * (1 + reach) for reach, _ in RINGS]
+    moved = [ring + follow * movement for ring, (_, follow) in zip(rings, RINGS, strict=True)]
+    return np.concatenate([source, *rings]), np.concatenate([target, *moved])
+
+
+@cache
+def _ring_triangles() -> np.ndarray:
+    """Triangles (432, 3) between the face oval and the rings, outermost first."""
+    count = len(FACE_OVAL)
+    circles = [np.array(FACE_OVAL)] + [
+        POINTS + k * count + np.arange(count) for k in range(len(RINGS))
+    ]
+    triangles = []
+    for inner, outer in reversed(list(zip(circles, circles[1:], strict=False))):
+        after_inner, after_outer = np.roll(inner, -1), np.roll(outer, -1)
+        triangles += [np.stack([inner, after_inner, outer], 1)]
+        triangles += [np.stack([after_inner, after_outer, outer], 1)]
+    return np.concatenate(triangles).astype(np.int32)
+
+
+def _drawing_order(target: np.ndarray) -> np.ndarray:
+    """All triangles, what lies farther from the camera first: rings, eyes and mouth, then skin."""
+    depth = np.asarray(target)[:, 2][SKIN_TRIANGLES].mean(1)
+    skin = SKIN_TRIANGLES[np.argsort(-depth, kind="stable")]
+    return np.concatenate([_ring_triangles(), eye_triangles(), mouth_triangles(), skin])
+
+
+@cache
+def border_ramp(side: int, width: int) -> np.ndarray:
+    """(side, side) float32: 0 on the border, rising smoothly to 1 within `width` pixels."""
+    edge = np.minimum(np.arange(side), np.arange(side)[::-1])
+    rise = np.clip(edge / width, 0, 1)
+    rise = rise * rise * (3 - 2 * rise)
+    ramp = np.minimum.outer(rise, rise).astype(np.float32)
+    ramp.setflags(write=False)
+    return ramp
+
+
+def paint_gate(target: np.ndarray) -> np.ndarray:
+    """Where painting is allowed: mouth and lids as they will be, soft at the rim.
+
+    Args:
+        target: (478, 3) mesh in crop pixels.
+
+    Returns:
+        (side, side) float32 in [0, 1].
+    """
+    side = WORKING.side
+    gate = np.zeros((side, side), np.uint8)
+    for ring in (OUTER_LIPS, RIGHT_EYE, LEFT_EYE):
+        outline = np.rint(np.asarray(target)[list(ring), :2] * 16).astype(np.int32)
+        cv2.fillPoly(gate, [outline], 255, shift=4)
+    wide = cv2.dilate(gate, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
+    return cv2.GaussianBlur(wide, (0, 0), 2.5).astype(np.float32) / 255
+
+
+def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray, np.ndarray]:
+    """The edit in the photo, at the photo's own resolution.
+
+    `out = mask * colour + (1 - mask) * (photo(x + flow(x)) + shading)`; pixels that neither move
+    nor change colour are copied bit for bit.
+
+    Args:
+        photo: (H, W, 3) uint8.
+        matrix: 2 x 3, photo to crop.
+        edit: what to do, in crop pixels.
+
+    Returns:
+        The new photo (H, W, 3) uint8 and a map of what was done (H, W) uint8: 0 untouched, else 1
+        to 255 for a share of 0 to 1 that is painted.
+    """
+    result, touched = photo.copy(), np.zeros(photo.shape[:2], np.uint8)
+    window = _window(edit, matrix, photo.shape)
+    if window is None:
+        return result, touched
+    x0, y0, x1, y1 = window
+    size = (x1 - x0, y1 - y0)
+    to_crop = matrix.copy()
+    to_crop[:, 2] += matrix[:, :2] @ [x0, y0]
+    to_wide = to_crop + [[0, 0, MARGIN], [0, 0, MARGIN]]
+
+    def at_photo(field: np.ndarray, to_field: np.ndarray) -> np.ndarray:
+        scale = scale_of(matrix)
+        if scale > 1.5:  # the photo is coarser than the crop
+            field = cv2.GaussianBlur(field, (0, 0), 0.4 * scale)
+        return cv2.warpAffine(field, to_field, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+
+    in_photo = (edit.flow @ np.linalg.inv(matrix[:, :2]).T.astype(np.float32)).astype(np.float32)
+    flow = at_photo(in_photo, to_wide)
+    shading, mask = at_photo(edit.shading, to_crop), at_photo(edit.mask, to_crop)
+    touches = (np.abs(flow).max(2) > STILL) | (np.abs(shading).max(2) > UNLIT)
+    touches |= mask > UNPAINTED
+
+    columns, rows = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)
+    flow[..., 0] += columns
+    flow[..., 1] += rows[:, None]
+    painted = _remap(photo, flow).astype(np.float32)
+    painted += shading * 255
+    if edit.mask.any():
+        share = mask[..., None]
+        painted += share * (at_photo(edit.colour, to_crop) * 255 - painted)
+    new = np.clip(np.rint(painted), 0, 255).astype(np.uint8)
+    inside = (slice(y0, y1), slice(x0, x1))
+    result[inside] = np.where(touches[..., None], new, photo[inside])
+    touched[inside] = np.where(touches, 1 + np.rint(mask * 254), 0).astype(np.uint8)
+    return result, touched
+
+
+def _remap(photo: np.ndarray, where: np.ndarray) -> np.ndarray:
+    """The photo at the places `where` (h, w, 2); OpenCV's remap stops at 32,767 pixels a side."""
+    x, y = where[..., 0], where[..., 1]
+    left, top = max(int(x.min()) - 4, 0), max(int(y.min()) - 4, 0)
+    part = photo[top : int(y.max()) + 6, left : int(x.max()) + 6]
+    shifted = where - np.array([left, top], np.float32)
+    return cv2.remap(part, shifted, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _window(
+    edit: Edit, matrix: np.ndarray, shape: tuple[int, ...]
+) -> tuple[int, int, int, int] | None:
+    """The photo's rectangle x0, y0, x1, y1 that the edit can touch, or None."""
+    active = np.abs(edit.flow).max(2) > STILL * scale_of(matrix)
+    inner = active[MARGIN:-MARGIN, MARGIN:-MARGIN]
+    inner |= (np.abs(edit.shading).max(2) > UNLIT) | (edit.mask > UNPAINTED)
+    rows, columns = np.nonzero(active.any(1))[0], np.nonzero(active.any(0))[0]
+    if not len(rows):
+        return None
+    x0, x1, y0, y1 = columns[0] - 2, columns[-1] + 2, rows[0] - 2, rows[-1] + 2
+    corners = np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]) - float(MARGIN)
+    reach = transform(invert(matrix), corners)
+    height, width = shape[:2]
+    low = np.clip(np.floor(reach.min(0)).astype(int), 0, [width, height])
+    high = np.clip(np.ceil(reach.max(0)).astype(int) + 1, 0, [width, height])
+    if (high <= low).any():
+        return None
+    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+
+
+def warp_photo(photo: np.ndarray, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The photo (H, W, 3) uint8 moved from mesh `source` to `target` (478, 3, its own pixels).
+
+    Geometry alone: what the generator starts from, and the baseline that it is measured against.
+    """
+    matrix = WORKING.matrix(source)
+    side = WORKING.side
+    edit = Edit(
+        flow=base_flow(transform(matrix, source), transform(matrix, target)),
+        shading=np.zeros((side, side, 3), np.float32),
+        mask=np.zeros((side, side), np.float32),
+        colour=np.zeros((side, side, 3), np.float32),
+    )
+    return apply(photo, matrix, edit)[0]

@@ -1,0 +1,178 @@
+"""Our generator for photographs: geometry moves the pixels, the network adds what geometry cannot."""
+
+from typing import NamedTuple
+
+import torch
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+from torch.nn import functional
+
+from g2gan.flow import border_ramp
+from g2gan.heatmaps import heatmaps
+from g2gan.models.checkpointed import CheckpointedModel
+
+HEATMAP_SIGMA = 1.5  # pixels of the quarter-size grid on which landmarks are drawn
+FADE = 16  # pixels in which everything fades to nothing at the crop's border
+REST = 0.01  # rms movement of the landmarks, in eye distances, at which the network has half a say
+
+
+class WarpFields(NamedTuple):
+    """What the network predicts for a crop of side S.
+
+    `out = mask * colour + (1 - mask) * (warp(photo, base + residual) + shading)`
+    """
+
+    residual: Tensor  # (B, 2, S, S), pixels, added to the base flow
+    shading: Tensor  # (B, 3, S, S), smooth, added to the warped photo in [0, 1]
+    mask: Tensor  # (B, 1, S, S) in [0, 1]
+    colour: Tensor  # (B, 3, S, S) in [0, 1]
+
+
+class ResidualBlock(nn.Module):
+    """`x + conv(relu(conv(relu(x))))`, the identity at the start: no normalisation is needed."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(functional.relu(self.first(functional.relu(x))))
+
+
+class WarpGenerator(CheckpointedModel):
+    """A U-Net that sees the crop warped by the base flow and refines it (`G_E` or `G_N`).
+
+    It predicts a residual flow, a coarse shading (folds, cheeks), and a mask with a colour image
+    for what was hidden (teeth, inner mouth, lids). It starts as the plain warp: residual, shading
+    and mask are (almost) nothing before training. All of them are scaled by how far the landmarks
+    move, so that the geometry that a face has already gives back the photo.
+
+    Args:
+        landmarks: number of heatmaps, for the source and again for the target.
+        widths: channels at 1/2, 1/4, ... of the crop's side; the crop's side is a multiple of
+            `2 ** len(widths)`.
+        shading_level: index into `widths` of the grid on which shading is predicted.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        landmarks: int = 68,
+        widths: tuple[int, ...] = (24, 48, 96, 192),
+        shading_level: int = 2,
+    ) -> None:
+        super().__init__()
+        picture = 3 * 4 + 2 + 1  # unshuffled pixels, base flow, gate
+        self.see = nn.Conv2d(picture, widths[0], 3, padding=1)
+        self.locate = nn.Conv2d(2 * landmarks, widths[1], 1)
+        self.encoder = nn.ModuleList(
+            nn.Sequential(*(ResidualBlock(width) for _ in range(1 if level == 0 else 2)))
+            for level, width in enumerate(widths)
+        )
+        self.down = nn.ModuleList(
+            nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
+            for fine, coarse in zip(widths, widths[1:], strict=False)
+        )
+        self.up = nn.ModuleList(
+            nn.Conv2d(coarse, fine, 3, padding=1)
+            for fine, coarse in zip(widths, widths[1:], strict=False)
+        )
+        self.decoder = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
+        self.to_residual = nn.Conv2d(widths[0], 2, 3, padding=1)
+        self.to_shading = nn.Conv2d(widths[shading_level], 3, 3, padding=1)
+        self.to_paint = nn.Conv2d(widths[0], 4 * 4, 3, padding=1)
+        for head in (self.to_residual, self.to_shading, self.to_paint):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        with torch.no_grad():
+            self.to_paint.bias[:4] = -4.0  # the mask's four pixels: sigmoid(-4) = 0.02
+
+    def forward(
+        self,
+        image: Tensor,
+        base_flow: Tensor,
+        gate: Tensor,
+        source_landmarks: Tensor,
+        target_landmarks: Tensor,
+    ) -> WarpFields:
+        """Predict the fields for crops of side S.
+
+        Args:
+            image: (B, 3, S, S) in [0, 1], the crop as it is.
+            base_flow: (B, 2, S, S), pixels, backward.
+            gate: (B, 1, S, S) in [0, 1], where painting is allowed.
+            source_landmarks, target_landmarks: (B, 68, 2) x, y in pixels of the crop.
+        """
+        side = image.shape[-1]
+        warped = functional.pixel_unshuffle(warp(image, base_flow), 2)
+        flow_and_gate = functional.avg_pool2d(torch.cat([base_flow / 16, gate], 1), 2)
+        seen = torch.cat([warped, flow_and_gate], 1)
+        points = torch.cat([source_landmarks, target_landmarks], 1)
+        drawn = heatmaps((points + 0.5) / 4 - 0.5, side // 4, HEATMAP_SIGMA)
+
+        x = self.see(seen.to(self.dtype, memory_format=torch.channels_last))
+        skips = []
+        for level, blocks in enumerate(self.encoder):
+            if level == 1:
+                x = x + self.locate(drawn.to(x.dtype))
+            x = blocks(x)
+            if level < len(self.down):
+                skips.append(x)
+                x = self.down[level](x)
+        shading = self.to_shading(x) if len(self.down) == self.config.shading_level else None
+        for level in reversed(range(len(self.up))):
+            x = functional.interpolate(self.up[level](x), scale_factor=2, mode="bilinear")
+            x = self.decoder[level](x + skips[level])
+            if level == self.config.shading_level:
+                shading = self.to_shading(x)
+
+        residual = functional.interpolate(
+            self.to_residual(x).float(), scale_factor=2, mode="bilinear"
+        )
+        shading = functional.interpolate(shading.float(), size=side, mode="bicubic")
+        paint = functional.pixel_shuffle(self.to_paint(x).float(), 2)
+        say = strength(source_landmarks, target_landmarks)[:, None, None, None]
+        say = say * torch.from_numpy(border_ramp(side, FADE).copy()).to(image.device)
+        return WarpFields(
+            residual=residual * say,
+            shading=shading * say,
+            mask=torch.sigmoid(paint[:, :1]) * gate * say,
+            colour=torch.sigmoid(paint[:, 1:]),
+        )
+
+
+def render(image: Tensor, base_flow: Tensor, fields: WarpFields) -> Tensor:
+    """The edited crop (B, 3, S, S), not clamped, from the crop, its base flow and the fields."""
+    warped = warp(image, base_flow + fields.residual) + fields.shading
+    return warped + fields.mask * (fields.colour - warped)
+
+
+def warp(image: Tensor, flow: Tensor) -> Tensor:
+    """`out(x) = image(x + flow(x))`, bilinear, the border repeated.
+
+    Args:
+        image: (B, C, H, W).
+        flow: (B, 2, H, W) x, y in pixels.
+    """
+    height, width = image.shape[2:]
+    x = torch.arange(width, dtype=flow.dtype, device=flow.device) + flow[:, 0]
+    y = torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None] + flow[:, 1]
+    grid = torch.stack([(2 * x + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1)
+    return functional.grid_sample(
+        image, grid, mode="bilinear", padding_mode="border", align_corners=False
+    )
+
+
+def strength(source_landmarks: Tensor, target_landmarks: Tensor) -> Tensor:
+    """How much the network has to say, (B,) in [0, 1): nothing where the landmarks stay.
+
+    `d^2 / (d^2 + REST^2)` with d the landmarks' rms movement in eye distances.
+    """
+    right = source_landmarks[:, [36, 39]].mean(1)
+    left = source_landmarks[:, [42, 45]].mean(1)
+    unit = (left - right).square().sum(-1).clamp(min=1e-6)
+    moved = (target_landmarks - source_landmarks).square().sum(-1).mean(-1) / unit
+    return moved / (moved + REST**2)

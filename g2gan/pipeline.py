@@ -1,0 +1,405 @@
+"""`G2GAN`: remove, synthesise, transfer and interpolate the expression of a face in a photo."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline
+from diffusers.utils import BaseOutput
+from huggingface_hub import snapshot_download
+from PIL import Image
+
+from g2gan.alignment import WORKING, crop, transform
+from g2gan.errors import (
+    CheckpointError,
+    FaceIndexError,
+    IntensityError,
+    LandmarksError,
+    NoFaceError,
+)
+from g2gan.flow import MARGIN, Edit, apply, base_flow, paint_gate
+from g2gan.images import Photo, open_photo
+from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
+from g2gan.mesh import LEFT_EYE, LEFT_IRIS, POINTS, RIGHT_EYE, RIGHT_IRIS
+from g2gan.models.checkpointed import LOADING_ERRORS
+from g2gan.models.warp_generator import WarpGenerator
+from g2gan.shape import ShapeModel
+
+FORMAT = 1  # of the checkpoint folder; a newer one is refused
+COMPONENTS = {
+    "synthesis": ("g2gan.models.warp_generator", "WarpGenerator"),
+    "removal": ("g2gan.models.warp_generator", "WarpGenerator"),
+    "shape_model": ("g2gan.shape", "ShapeModel"),
+}
+FILES = ("config.json", "model_index.json", "*/config.json", "*/*.safetensors")
+STRONGEST = 2.0  # intensity; beyond it faces come apart
+
+PhotoLike = str | Path | Image.Image | np.ndarray
+
+
+@dataclass
+class G2GANOutput(BaseOutput):
+    """What the methods of `G2GAN` return, one entry for each edited photo.
+
+    Args:
+        images: the edited photos, of the photo's size (upright) and mode.
+        faces: the edited face in each, its mesh as asked: edit on from there without detecting.
+        masks: mode "L", 0 where the photo is untouched bit for bit, else 1 to 255 for a share of 0
+            to 1 that is painted rather than moved.
+    """
+
+    images: list[Image.Image]
+    faces: list[Face]
+    masks: list[Image.Image]
+
+
+@dataclass(frozen=True)
+class _State:
+    """A face in a photo on the way through the networks."""
+
+    rgb: np.ndarray  # (H, W, 3) uint8
+    mesh: np.ndarray  # (478, 3)
+    mask: np.ndarray  # (H, W) uint8
+
+
+class G2GAN(DiffusionPipeline):
+    """Edits the expression of a face by its geometry.
+
+    Made with `G2GAN.from_pretrained(folder or Hub id)`. Photos are paths, PIL images or uint8 arrays
+    (H, W, 3); faces are values: pass `face=` to detect nothing twice. Safe for concurrent use.
+
+    Args:
+        synthesis: paints an expression on a neutral face, `G_E`.
+        removal: takes an expression off, `G_N`.
+        shape_model: the geometry of expressions.
+
+    Example:
+        >>> pipe = G2GAN.from_pretrained("checkpoints/g2gan-london")  # doctest: +SKIP
+        >>> pipe.synthesize("portrait.jpg", "happiness").images[0].save("smile.png")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, synthesis: WarpGenerator, removal: WarpGenerator, shape_model: ShapeModel
+    ) -> None:
+        super().__init__()
+        self.register_modules(synthesis=synthesis, removal=removal, shape_model=shape_model)
+        self.detector = LandmarkDetector()
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """Names that `synthesize` and `interpolate` take, "neutral" first."""
+        return self.shape_model.expressions
+
+    def detect(self, photo: PhotoLike) -> list[Face]:
+        """The faces in a photo, largest first; `[]` where there is none.
+
+        Raises:
+            ImageError: the photo cannot be opened.
+            DetectorError: the landmark detector cannot start.
+        """
+        return self.detector.detect(open_photo(photo).rgb)
+
+    def remove(
+        self,
+        photo: PhotoLike,
+        *,
+        landmarks: np.ndarray | None = None,
+        face: int | Face = 0,
+    ) -> G2GANOutput:
+        """Takes the expression off a face: `Î_N = G_N(I_E, H)`.
+
+        Args:
+            photo: path, PIL image or uint8 array (H, W, 3).
+            landmarks: the neutral shape where it is known, (68, 2), (468, 2) or (478, 2) in pixels
+                of the photo; guessed by the shape model where not.
+            face: which face, largest first, or a `Face` that `detect` or an edit returned.
+
+        Raises:
+            ImageError, NoFaceError, FaceIndexError, LandmarksError, DetectorError.
+        """
+        opened, start = self._begin(photo, face)
+        if landmarks is None:
+            end = self._neutral(start)
+        else:
+            end = self._edit(self.removal, start, self._asked_mesh(start.mesh, landmarks))
+        return _output(opened, [end])
+
+    def synthesize(
+        self,
+        photo: PhotoLike,
+        expression: str | dict[str, float] | None = None,
+        *,
+        landmarks: np.ndarray | None = None,
+        intensity: float = 1.0,
+        face: int | Face = 0,
+        from_neutral: bool = False,
+    ) -> G2GANOutput:
+        """Paints an expression on a face: `Î_E = G_E(I_N, H)`; its own is removed first.
+
+        Args:
+            photo: path, PIL image or uint8 array (H, W, 3).
+            expression: one of `expressions`, or a blend {name: share}. Or give `landmarks`.
+            landmarks: the shape to take, (68, 2), (468, 2) or (478, 2) in pixels of the photo.
+            intensity: 0 gives the neutral face, 1 the expression, up to 2 exaggerates.
+            face: which face, largest first, or a `Face` that `detect` or an edit returned.
+            from_neutral: the face is neutral already; nothing is removed.
+
+        Raises:
+            ValueError: both or neither of `expression` and `landmarks` are given.
+            UnknownExpressionError, IntensityError, LandmarksError, ImageError, NoFaceError,
+            FaceIndexError, DetectorError.
+        """
+        intensity = _checked_intensity(intensity)
+        opened, start, target = self._towards(photo, expression, landmarks, face, from_neutral)
+        mesh = start.mesh + intensity * (target - start.mesh)
+        return _output(opened, [self._edit(self.synthesis, start, mesh)])
+
+    def transfer(
+        self,
+        photo_a: PhotoLike,
+        photo_b: PhotoLike,
+        *,
+        face_a: int | Face = 0,
+        face_b: int | Face = 0,
+    ) -> G2GANOutput:
+        """Exchanges two people's expressions (eq. 9 to 12): `images` are A's on B, then B's on A.
+
+        Both expressions are removed; each person's parameters are what leads from their neutral
+        shape to the one in the photo, and move the other's neutral face.
+
+        Raises:
+            ImageError, NoFaceError, FaceIndexError, DetectorError.
+        """
+        opened_a, start_a = self._begin(photo_a, face_a)
+        opened_b, start_b = self._begin(photo_b, face_b)
+        neutral_a, neutral_b = self._neutral(start_a), self._neutral(start_b)
+        a_on_b = self._with_expression_of(start_a, neutral_a, neutral_b)
+        b_on_a = self._with_expression_of(start_b, neutral_b, neutral_a)
+        first, second = _output(opened_b, [a_on_b]), _output(opened_a, [b_on_a])
+        return G2GANOutput(
+            images=first.images + second.images,
+            faces=first.faces + second.faces,
+            masks=first.masks + second.masks,
+        )
+
+    def interpolate(
+        self,
+        photo: PhotoLike,
+        expression: str | dict[str, float] | None = None,
+        *,
+        landmarks: np.ndarray | None = None,
+        steps: int = 8,
+        intensity: float = 1.0,
+        face: int | Face = 0,
+        from_neutral: bool = False,
+    ) -> G2GANOutput:
+        """An expression growing from nothing: `s = s_N + Φ (t p)`, t from 0 to `intensity`.
+
+        Args:
+            steps: number of images, at least 2; the first is the neutral face.
+            intensity: of the last image, as in `synthesize`.
+
+        The other arguments and errors are those of `synthesize`.
+
+        Raises:
+            ValueError: `steps` is below 2.
+        """
+        if steps < 2:
+            raise ValueError(f"steps must be at least 2, got {steps}")
+        intensity = _checked_intensity(intensity)
+        opened, start, target = self._towards(photo, expression, landmarks, face, from_neutral)
+        meshes = (start.mesh + t * (target - start.mesh) for t in np.linspace(0, intensity, steps))
+        return _output(opened, [self._edit(self.synthesis, start, mesh) for mesh in meshes])
+
+    def _begin(self, photo: PhotoLike, face: int | Face) -> tuple[Photo, _State]:
+        """The opened photo and the chosen face in it."""
+        opened = open_photo(photo)
+        if not isinstance(face, Face):
+            faces = self.detector.detect(opened.rgb)
+            if not faces:
+                raise NoFaceError(
+                    "no face found; the face should be at least 4% of the photo's width and turned "
+                    "towards the camera"
+                )
+            if not 0 <= face < len(faces):
+                raise FaceIndexError(
+                    f"there is no face {face}: the photo has {len(faces)}, counted from 0, "
+                    "largest first"
+                )
+            face = faces[face]
+        elif face.image_size != opened.size:
+            raise LandmarksError(
+                f"this face was found in a photo of {face.image_size} pixels, this one has "
+                f"{opened.size}; detect it again"
+            )
+        untouched = np.zeros(opened.rgb.shape[:2], np.uint8)
+        return opened, _State(opened.rgb, face.mesh, untouched)
+
+    def _towards(
+        self,
+        photo: PhotoLike,
+        expression: str | dict[str, float] | None,
+        landmarks: np.ndarray | None,
+        face: int | Face,
+        from_neutral: bool,
+    ) -> tuple[Photo, _State, np.ndarray]:
+        """The photo, its neutral face, and the mesh (478, 3) at intensity 1."""
+        if (expression is None) == (landmarks is None):
+            raise ValueError("give either an expression or landmarks")
+        weights = {expression: 1.0} if isinstance(expression, str) else expression
+        if weights is not None:
+            parameters = self.shape_model.parameters_of(weights)  # a wrong name fails at once
+        opened, start = self._begin(photo, face)
+        if not from_neutral:
+            start = self._neutral(start)
+        if landmarks is None:
+            return opened, start, self.shape_model.deform(start.mesh, parameters)
+        return opened, start, self._asked_mesh(start.mesh, landmarks)
+
+    def _neutral(self, start: _State) -> _State:
+        return self._edit(self.removal, start, self.shape_model.neutral(start.mesh))
+
+    def _with_expression_of(self, expressed: _State, neutral: _State, other: _State) -> _State:
+        """`other`, a neutral face, with the expression that leads from `neutral` to `expressed`."""
+        parameters = self.shape_model.parameters_between(neutral.mesh, expressed.mesh)
+        return self._edit(self.synthesis, other, self.shape_model.deform(other.mesh, parameters))
+
+    def _asked_mesh(self, mesh: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """The mesh (478, 3) for landmarks or mesh points (N, 2) that a caller asks for."""
+        try:
+            points = np.asarray(landmarks, np.float64)
+        except (TypeError, ValueError) as error:
+            raise LandmarksError(f"landmarks must be numbers: {error}") from error
+        if points.shape not in ((len(LANDMARKS_68), 2), (468, 2), (POINTS, 2)):
+            raise LandmarksError(
+                f"landmarks must be (68, 2), (468, 2) or (478, 2) in pixels, got {points.shape}"
+            )
+        reach = np.ptp(mesh[:, :2], axis=0).max()
+        low, high = mesh[:, :2].min(0) - reach, mesh[:, :2].max(0) + reach
+        if not (np.isfinite(points).all() and (points > low).all() and (points < high).all()):
+            raise LandmarksError(
+                "landmarks must be finite and near the face, in pixels of the photo"
+            )
+        if len(points) == len(LANDMARKS_68):
+            return self.shape_model.follow(mesh, points)
+        asked = mesh.copy()
+        asked[: len(points), :2] = points
+        if len(points) < POINTS:  # without irises: they go with their lids
+            for iris, lids in ((RIGHT_IRIS, RIGHT_EYE), (LEFT_IRIS, LEFT_EYE)):
+                moved = (asked - mesh)[list(lids)].mean(0)
+                asked[iris : iris + 5] += moved
+        return asked
+
+    @torch.inference_mode()
+    def _edit(self, network: WarpGenerator, start: _State, target: np.ndarray) -> _State:
+        """Moves a face to the mesh `target` (478, 3) and lets the network add what is missing."""
+        matrix = WORKING.matrix(start.mesh)
+        source, asked = transform(matrix, start.mesh), transform(matrix, target)
+        flow = base_flow(source, asked)
+        inner = flow[MARGIN:-MARGIN, MARGIN:-MARGIN]
+        picture = crop(start.rgb, matrix, WORKING.side).astype(np.float32) / 255
+        handles = list(LANDMARKS_68)
+
+        def tensor(array: np.ndarray) -> torch.Tensor:
+            array = np.ascontiguousarray(array, np.float32)
+            return torch.from_numpy(array)[None].to(network.device)
+
+        fields = network(
+            tensor(picture.transpose(2, 0, 1)),
+            tensor(inner.transpose(2, 0, 1)),
+            tensor(paint_gate(asked)[None]),
+            tensor(source[handles, :2]),
+            tensor(asked[handles, :2]),
+        )
+        residual, shading, mask, colour = (
+            field[0].permute(1, 2, 0).cpu().numpy() for field in fields
+        )
+        inner += residual
+        edit = Edit(flow=flow, shading=shading, mask=mask[..., 0], colour=colour)
+        rgb, mask = apply(start.rgb, matrix, edit)
+        return _State(rgb, target, np.maximum(start.mask, mask))
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs) -> None:
+        """Write the checkpoint folder: safetensors and JSON, with the format's version."""
+        super().save_pretrained(save_directory, safe_serialization=True, **kwargs)
+        folder = Path(save_directory)
+        for config in (
+            folder / "model_index.json",
+            *(folder / c / "config.json" for c in COMPONENTS),
+        ):
+            entries = json.loads(config.read_text("utf-8"))
+            entries.pop("_name_or_path", None)  # where it was loaded from is nobody's business
+            config.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", "utf-8")
+        version = {"format": FORMAT, "library_name": "g2gan"}
+        (folder / "config.json").write_text(json.dumps(version, indent=2) + "\n", "utf-8")
+
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs
+    ) -> Self:
+        """Load a checkpoint from a folder or the Hub, completely or not at all.
+
+        Args:
+            pretrained_model_name_or_path: a folder, or a Hub id such as "org/g2gan-london".
+            **kwargs: as in diffusers: `revision`, `cache_dir`, `local_files_only`, `token`, `dtype`.
+
+        Raises:
+            CheckpointError: it is missing, damaged, foreign, or of a newer format. Pickled weights
+                and code are never loaded.
+        """
+        name = os.fspath(pretrained_model_name_or_path)
+        wanted = {"cache_dir", "force_download", "local_files_only", "token", "revision"}
+        hub = {key: kwargs.pop(key) for key in wanted & kwargs.keys()}
+        try:
+            folder = Path(name) if Path(name).is_dir() else Path(cls.download(name, **hub))
+            _check_folder(folder)
+            return super().from_pretrained(str(folder), use_safetensors=True, **kwargs)
+        except LOADING_ERRORS as error:
+            raise CheckpointError(
+                f"cannot load the checkpoint {name}: {error}. Give a folder made by train.export, or "
+                "the id of a G2-GAN checkpoint on the Hub"
+            ) from error
+
+    @classmethod
+    def download(cls, pretrained_model_name: str, **kwargs) -> str:
+        """Fetch a checkpoint's weights and configs from the Hub; the folder they lie in.
+
+        Nothing else of the repository is fetched, code least of all.
+        """
+        return snapshot_download(pretrained_model_name, allow_patterns=list(FILES), **kwargs)
+
+
+def _check_folder(folder: Path) -> None:
+    """Raise ValueError unless the folder says that it is a G2-GAN checkpoint of a known format."""
+    index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    found = {key: tuple(value) for key, value in index.items() if isinstance(value, list)}
+    if index.get("_class_name") != "G2GAN" or found != COMPONENTS:
+        raise ValueError("model_index.json does not describe a G2-GAN checkpoint")
+    version = json.loads((folder / "config.json").read_text("utf-8")).get("format")
+    if version != FORMAT:
+        raise ValueError(
+            f"it has format {version}, this release of g2gan reads format {FORMAT}; "
+            "update g2gan with pip install --upgrade"
+        )
+
+
+def _checked_intensity(intensity: float) -> float:
+    try:
+        value = float(intensity)
+    except (TypeError, ValueError) as error:
+        raise IntensityError(f"intensity must be a number, got {intensity!r}") from error
+    if not 0 <= value <= STRONGEST:
+        raise IntensityError(f"intensity must be from 0 to {STRONGEST:g}, got {intensity!r}")
+    return value
+
+
+def _output(opened: Photo, states: list[_State]) -> G2GANOutput:
+    return G2GANOutput(
+        images=[opened.to_pil(state.rgb) for state in states],
+        faces=[Face(mesh=state.mesh, image_size=opened.size) for state in states],
+        masks=[Image.fromarray(state.mask) for state in states],
+    )

@@ -1,0 +1,183 @@
+"""The shape model: which geometry an expression gives a person, and which one the person has without.
+
+Shapes are the detector's mesh, (478, 3), in pixels. Inside, they are turned into the *head's frame*
+(the similarity in space that lays the rigid points on the mean neutral face, unit: the eye distance),
+so that a turned head smiles along its own face.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from diffusers.configuration_utils import register_to_config
+
+from g2gan.errors import UnknownExpressionError
+from g2gan.landmarks import LANDMARKS_68
+from g2gan.mesh import POINTS, RIGID
+from g2gan.models.checkpointed import CheckpointedModel
+
+HANDLES = np.array(LANDMARKS_68)
+SPREAD = 0.35  # eye distances over which a landmark pulls its surroundings along
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a head is: `point = scale * head_point @ rotation + offset`, pixels from head's frame."""
+
+    scale: float
+    rotation: np.ndarray
+    offset: np.ndarray
+
+    def to_head(self, mesh: np.ndarray) -> np.ndarray:
+        """Points (N, 3) of the photo in the head's frame."""
+        return (mesh - self.offset) @ self.rotation.T / self.scale
+
+    def displacement(self, in_head: np.ndarray) -> np.ndarray:
+        """A displacement (N, 3) in the head's frame, in pixels of the photo."""
+        return self.scale * in_head @ self.rotation
+
+
+class ShapeModel(CheckpointedModel):
+    """`s = s_N + Φ p` (eq. 8): expression moves, identity stays.
+
+    `Φ` is a basis of displacements from each person's own neutral shape. The 68 landmarks are its
+    handles. Everything learned is a buffer; `train.fit_shape` fills them.
+
+    Args:
+        expressions: names of the stored expressions, "neutral" first.
+        components: columns of Φ.
+        neutral_components: principal components of a shape that the neutral regressor reads.
+        calm: rms displacement, in eye distances, below which a removal fades out: half of it is
+            left there, a ninth at a third of it.
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        expressions: tuple[str, ...] = ("neutral",),
+        components: int = 12,
+        neutral_components: int = 16,
+        calm: float = 0.01,
+    ) -> None:
+        super().__init__()
+        shapes = {
+            "mean": (POINTS, 3),  # mean neutral face in the head's frame
+            "basis": (POINTS, 3, components),
+            "deviation": (components,),  # of each parameter in training
+            "limits": (2, components),  # the least and the greatest plausible value of each
+            "expression_table": (len(expressions), components),
+            "neutral_basis": (POINTS, 3, neutral_components),
+            "neutral_weights": (neutral_components + 1, components),  # the last row is the constant
+        }
+        for name, shape in shapes.items():
+            self.register_buffer(name, torch.zeros(shape))
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """Names that `express` knows, "neutral" first."""
+        return tuple(self.config.expressions)
+
+    def pose(self, mesh: np.ndarray) -> Pose:
+        """The similarity in space that carries the mean neutral face to `mesh` (478, 3).
+
+        Least squares over the rigid points (Umeyama 1991).
+        """
+        model, seen = self._array("mean")[list(RIGID)], np.asarray(mesh, np.float64)[list(RIGID)]
+        model_centre, seen_centre = model.mean(0), seen.mean(0)
+        u, spread, v = np.linalg.svd((model - model_centre).T @ (seen - seen_centre))
+        flip = np.array([1, 1, np.sign(np.linalg.det(u @ v))])
+        rotation = (u * flip) @ v
+        scale = float((spread * flip).sum() / ((model - model_centre) ** 2).sum())
+        return Pose(scale, rotation, seen_centre - scale * model_centre @ rotation)
+
+    def express(self, neutral: np.ndarray, weights: dict[str, float]) -> np.ndarray:
+        """The neutral mesh (478, 3) with a blend of named expressions, eq. 8.
+
+        Args:
+            neutral: the person's neutral mesh in pixels.
+            weights: expression -> intensity; 0 changes nothing, 1 is the mean of training.
+
+        Raises:
+            UnknownExpressionError: a name is not in `expressions`.
+        """
+        return self.deform(neutral, self.parameters_of(weights))
+
+    def parameters_of(self, weights: dict[str, float]) -> np.ndarray:
+        """Parameters p (components,) of a blend of named expressions."""
+        table = self._array("expression_table")
+        total = np.zeros(table.shape[1])
+        for name, weight in weights.items():
+            if name not in self.expressions:
+                raise UnknownExpressionError(
+                    f"unknown expression {name!r}; this checkpoint knows {', '.join(self.expressions)}"
+                )
+            total += weight * table[self.expressions.index(name)]
+        return total
+
+    def deform(self, neutral: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+        """`s_N + Φ p`: the neutral mesh (478, 3) moved by parameters (components,), in its pose."""
+        moved = self._array("basis") @ parameters
+        return neutral + self.pose(neutral).displacement(moved)
+
+    def neutral(self, mesh: np.ndarray) -> np.ndarray:
+        """The person's neutral mesh (478, 3), guessed from an expressed one.
+
+        A ridge regression from the shape's principal components to the displacement that takes the
+        expression off; it fades out smoothly where the face is nearly neutral already.
+        """
+        pose = self.pose(mesh)
+        seen = pose.to_head(mesh) - self._array("mean")
+        features = np.append(np.tensordot(seen, self._array("neutral_basis"), 2), 1.0)
+        moved = self._array("basis") @ (features @ self._array("neutral_weights"))
+        size = np.sqrt((moved[HANDLES] ** 2).sum(1).mean())
+        fade = size**2 / (size**2 + self.config.calm**2)
+        return mesh + pose.displacement(fade * moved)
+
+    def parameters_between(self, neutral: np.ndarray, expressed: np.ndarray) -> np.ndarray:
+        """Parameters p (components,) that best carry a person's neutral mesh to an expressed one."""
+        asked = self.pose(expressed).to_head(expressed) - self.pose(neutral).to_head(neutral)
+        return self._least_squares(asked, np.arange(POINTS))
+
+    def follow(self, neutral: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+        """The mesh (478, 3) on which the 68 landmarks lie as asked and the rest looks plausible.
+
+        The parameters that come nearest explain what they can; what remains is spread smoothly
+        round each landmark, so that the asked places are met.
+
+        Args:
+            neutral: the person's neutral mesh in pixels.
+            landmarks: (68, 2), in pixels of the same photo.
+        """
+        pose = self.pose(neutral)
+        asked = np.zeros((len(HANDLES), 3))
+        asked[:, :2] = landmarks - neutral[HANDLES, :2]
+        in_head = asked @ pose.rotation.T / pose.scale
+        parameters = np.clip(self._least_squares(in_head, HANDLES), *self._array("limits"))
+        explained = self._array("basis") @ parameters
+        mesh = neutral + pose.displacement(explained)
+        mesh[:, :2] += self._spread() @ (landmarks - mesh[HANDLES, :2])
+        return mesh
+
+    def _least_squares(self, asked: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """Parameters whose displacement at `points` is nearest to `asked` (N, 3), as likely as may be.
+
+        Depth counts little: it is the least sure of what a detector says.
+        """
+        trust = np.array([1, 1, 0.1])[:, None]
+        basis = (self._array("basis")[points] * trust).reshape(-1, self.config.components)
+        noise = 0.01  # eye distances: what a landmark is off by
+        prior = np.diag((noise / np.maximum(self._array("deviation"), 1e-6)) ** 2)
+        aim = (asked * trust[:, 0]).ravel()
+        return np.linalg.solve(basis.T @ basis + prior, basis.T @ aim)
+
+    def _spread(self) -> np.ndarray:
+        """(478, 68): how far each point follows each landmark, interpolating at the landmarks."""
+        shape = self._array("mean").copy()
+        if len(self.expressions) > 1:  # apart, so that the upper lip does not pull the lower one
+            shape += 2 * self._array("basis") @ self._array("expression_table")[1:].mean(0)
+        gaps = shape[:, None, :2] - shape[None, HANDLES, :2]
+        pull = np.exp(-(gaps**2).sum(-1) / (2 * SPREAD**2))
+        return np.linalg.solve(pull[HANDLES] + 1e-3 * np.eye(len(HANDLES)), pull.T).T
+
+    def _array(self, name: str) -> np.ndarray:
+        return getattr(self, name).detach().cpu().numpy().astype(np.float64)

@@ -1,0 +1,170 @@
+"""The card says what was measured, and only about the weights it was measured on."""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from g2gan.errors import CheckpointError
+from train import card
+
+
+def distinct_results() -> dict:
+    """Results in which no two figures are alike."""
+    counter = itertools.count(1)
+
+    def figures() -> dict:
+        return {
+            **{f"psnr{area}": 20 + next(counter) / 100 for area in ("", "_face", "_mouth")},
+            **{f"ssim{area}": next(counter) / 1000 for area in ("", "_face", "_mouth")},
+            **{f"sharp{area}": next(counter) / 100 for area in ("", "_mouth", "_eyes")},
+        }
+
+    def interval() -> list[float]:
+        middle = next(counter) / 100
+        return [middle, middle - 1, middle + 1]
+
+    groups = {"all": ["002", "005", "006"], "strong": ["002"]}
+    return {
+        "groups": groups,
+        "means": {
+            group: {
+                task: {
+                    method: {side: figures() for side in ("128", "256")} for method in card.METHODS
+                }
+                for task in card.TASKS
+            }
+            for group in groups
+        },
+        "differences": {
+            group: {
+                task: {
+                    baseline: {
+                        side: {"psnr_face": interval(), "ssim_face": interval()}
+                        for side in ("128", "256")
+                    }
+                    for baseline in card.BASELINES
+                }
+                for task in card.TASKS
+            }
+            for group in groups
+        },
+        "lips": {
+            task: {name: next(counter) / 100 for name in ("ours", "warp", "truth")}
+            for task in ("synthesis_told", "removal_told")
+        },
+        "fidelity": {"remove": 41.5, "synthesize": 42.5},
+    }
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    """A folder with weights, their results and the record of a training."""
+    folder = tmp_path / "g2gan-test"
+    (folder / "synthesis").mkdir(parents=True)
+    (folder / "synthesis" / "weights.safetensors").write_bytes(b"some weights")
+    results = {"weights": card.weights_digest(folder), **distinct_results()}
+    (folder / "results.json").write_text(json.dumps(results))
+    training = {"directions": {"removal": {"images": 123456, "curves": [1, 2, 3]}}}
+    (folder / "training.json").write_text(json.dumps(training))
+    return folder
+
+
+def test_every_figure_of_the_results_is_in_the_card(checkpoint):
+    text = card.card(checkpoint)
+    results = card.read_results(checkpoint)
+    for group, side in (("all", "128"), ("all", "256"), ("strong", "128")):
+        for task, methods in results["means"][group].items():
+            for method, sides in methods.items():
+                means = sides[side]
+                for area in ("", "_face", "_mouth"):
+                    pair = f"{means['psnr' + area]:.2f} / {means['ssim' + area]:.3f}"
+                    assert pair in text, (group, side, task, method, area)
+                sharp = [means[f"sharp{area}"] for area in ("", "_mouth", "_eyes")]
+                assert side == "128" or ", ".join(f"{value:.2f}" for value in sharp) in text
+        for baselines in results["differences"][group].values():
+            for sides in baselines.values():
+                mean, low, high = sides[side]["psnr_face"]
+                assert f"{mean:+.2f} [{low:+.2f}, {high:+.2f}] dB" in text
+                mean, low, high = sides[side]["ssim_face"]
+                assert f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]" in text
+    for row in results["lips"].values():
+        assert f"{row['ours']:.2f} (mesh warp {row['warp']:.2f}" in text
+    assert "41.5 dB" in text
+    assert "42.5 dB" in text
+    assert "- directions, removal, images: 123456" in text
+
+
+def test_tables_have_as_many_cells_in_every_line(checkpoint):
+    for side in ("128", "256"):
+        table = card.group_table(card.read_results(checkpoint), "all", side)
+        assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_card_front_matter_is_what_the_hub_reads(checkpoint):
+    front = yaml.safe_load(card.card(checkpoint).split("---\n")[1])
+    assert front["license"] == "apache-2.0"
+    assert front["library_name"] == "g2gan"
+    assert front["pipeline_tag"] == "image-to-image"
+    assert "diffusers" in front["tags"]
+    measured = front["model-index"][0]["results"][0]["metrics"][0]["value"]
+    results = card.read_results(checkpoint)
+    assert measured == results["means"]["all"]["synthesis_told"]["ours"]["128"]["psnr_face"]
+
+
+def test_card_credits_the_photographs_as_their_licence_asks(checkpoint):
+    text = card.card(checkpoint)
+    assert "Face Research Lab London Set" in text
+    assert "10.6084/m9.figshare.5047666.v5" in text
+    assert "CC BY 4.0" in text
+
+
+def test_results_of_other_weights_are_refused(checkpoint):
+    (checkpoint / "synthesis" / "weights.safetensors").write_bytes(b"other weights")
+    with pytest.raises(CheckpointError, match="other weights"):
+        card.card(checkpoint)
+
+
+def test_missing_results_are_refused_with_their_path(checkpoint):
+    (checkpoint / "results.json").unlink()
+    with pytest.raises(CheckpointError, match=re.escape("results.json")):
+        card.card(checkpoint)
+
+
+def test_a_folder_without_weights_is_no_checkpoint(tmp_path):
+    with pytest.raises(CheckpointError, match="safetensors"):
+        card.weights_digest(tmp_path)
+
+
+def test_digest_feels_names_as_well_as_bytes(checkpoint):
+    before = card.weights_digest(checkpoint)
+    (checkpoint / "synthesis").rename(checkpoint / "removal")
+    assert card.weights_digest(checkpoint) != before
+
+
+def test_readme_keeps_everything_outside_the_results_block():
+    readme = "# Title\n\n<!-- results -->\nold\n<!-- /results -->\n\nEnd \\1\n"
+    changed = card.with_results(readme, "| new | \\g<0> |")
+    assert changed == (
+        "# Title\n\n<!-- results -->\n\n| new | \\g<0> |\n\n<!-- /results -->\n\nEnd \\1\n"
+    )
+    assert card.with_results(changed, "| new | \\g<0> |") == changed
+
+
+def test_the_command_writes_card_and_readme(checkpoint, tmp_path):
+    """Run on a copy of `train`, whose README is its own."""
+    shutil.copytree(Path(card.__file__).parent, tmp_path / "train")
+    (tmp_path / "README.md").write_text("<!-- results -->\n<!-- /results -->\n")
+    environment = os.environ | {"PYTHONPATH": str(Path(card.__file__).parents[1])}
+    command = [sys.executable, "-m", "train.card", str(checkpoint)]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    assert (checkpoint / "README.md").read_text("utf-8") == card.card(checkpoint)
+    table = card.results_table(card.read_results(checkpoint))
+    assert table in (tmp_path / "README.md").read_text("utf-8")

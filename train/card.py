@@ -1,0 +1,250 @@
+"""What a checkpoint is, in words and tables: the model card and the README's results.
+
+    python -m train.card checkpoints/g2gan-london
+
+Every figure is taken from the checkpoint's `results.json` and `training.json`; none is typed by
+hand, and results that were measured on other weights are refused.
+"""
+
+import argparse
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from g2gan.errors import CheckpointError
+
+RESULTS_FILE, TRAINING_FILE = "results.json", "training.json"
+README = Path(__file__).resolve().parents[1] / "README.md"
+BLOCK = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
+
+TASKS = {
+    "synthesis_told": "smile added, told the target's points",
+    "synthesis_honest": 'smile added by name ("happiness")',
+    "removal_told": "smile removed, told the target's points",
+    "removal_honest": "smile removed, nothing told",
+}
+BASELINES = {"warp": "plain mesh warp", "copy": "input unchanged"}
+METHODS = {"ours": "**ours**"} | BASELINES
+SHARPNESS_SIDE = "256"
+INFINITE_DB = 60.0  # what a face that did not change at all counts in a mean of PSNR
+
+TEXT = """\
+# {title}
+
+Edits the expression in a portrait by its geometry: adds a smile or another expression, takes it
+off, carries it from one person to another, or follows landmarks that are dragged. Two networks,
+one for synthesis and one for removal, predict a flow, a coarse shading and a little paint for
+mouth and lids. These are applied at the photograph's own resolution, and pixels outside the edited
+region stay bit-identical. An open implementation, for photographs, of *Geometry Guided Adversarial
+Facial Expression Synthesis* (Song, Lu, He, Sun, Tan; ACM MM 2018, arXiv 1712.03474).
+
+```python
+from g2gan import G2GAN
+pipe = G2GAN.from_pretrained("{name}")
+pipe.synthesize("portrait.jpg", "happiness").images[0].save("smile.png")
+```
+
+## Results
+
+{results}
+
+Made by `python -m train.evaluate {folder} --london FOLDER` on the weights with SHA-256
+`{weights}`.
+
+## Training
+
+{training}
+
+Photographs: the training split of DeBruine, Lisa; Jones, Benedict (2017): *Face Research Lab
+London Set*, version 5, figshare, doi
+[10.6084/m9.figshare.5047666.v5](https://doi.org/10.6084/m9.figshare.5047666.v5), licensed under
+[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/). Landmarks: MediaPipe Face Mesh
+(Google, Apache 2.0). The photographs were cropped, aligned and altered for training; none is part
+of this checkpoint.
+
+## Limits
+
+- Measured on one studio's frontal portraits in even light, without glasses. Turned heads, hard
+  light, glasses and covered mouths were not measured.
+- The only real expression it has seen is the smile; every other one follows from geometry.
+- Teeth are painted, not known: a closed mouth that opens shows plausible teeth, not the person's.
+- What an edit shows was never photographed. Say so where an edited picture is published, and do
+  not edit people who would not want it.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checkpoint", type=Path, help="folder; README.md is written into it")
+    checkpoint = parser.parse_args().checkpoint
+    (checkpoint / "README.md").write_text(card(checkpoint), "utf-8")
+    if README.exists():
+        table = results_table(read_results(checkpoint))
+        README.write_text(with_results(README.read_text("utf-8"), table), "utf-8")
+
+
+def card(checkpoint: Path, name: str | None = None) -> str:
+    """The model card of a checkpoint's folder, front matter included.
+
+    Args:
+        checkpoint: folder with weights, `results.json` and `training.json`.
+        name: what `from_pretrained` is told, such as a Hub id; by default its folder in a clone.
+
+    Raises:
+        CheckpointError: a file is missing, or the results were measured on other weights.
+    """
+    results = read_results(checkpoint)
+    training = read_json(checkpoint / TRAINING_FILE)
+    title = checkpoint.resolve().name
+    folder = f"checkpoints/{title}"  # in a clone; where it lies here is nobody's business
+    data = ModelCardData(
+        license="apache-2.0",
+        library_name="g2gan",
+        pipeline_tag="image-to-image",
+        tags=["diffusers", "face", "facial-expression", "landmarks"],
+        model_name=title,
+        eval_results=list(eval_results(results)),
+    )
+    text = TEXT.format(
+        title=title,
+        name=name or folder,
+        folder=folder,
+        results=results_table(results),
+        weights=results["weights"],
+        training=record_list(training),
+    )
+    return f"---\n{data.to_yaml()}\n---\n\n{text}"
+
+
+def read_results(checkpoint: Path) -> dict:
+    """The checkpoint's `results.json`, if it belongs to the weights beside it.
+
+    Raises:
+        CheckpointError: it is missing or unreadable, or the weights have changed since.
+    """
+    results = read_json(checkpoint / RESULTS_FILE)
+    if results.get("weights") != weights_digest(checkpoint):
+        raise CheckpointError(
+            f"{checkpoint / RESULTS_FILE} was measured on other weights than those beside it; "
+            f"run python -m train.evaluate {checkpoint}"
+        )
+    return results
+
+
+def read_json(path: Path) -> dict:
+    """A JSON file of a checkpoint; `CheckpointError` where there is none."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+
+def weights_digest(checkpoint: Path) -> str:
+    """SHA-256 over path and bytes of every `*.safetensors`, in the order of their paths."""
+    weights = {path.relative_to(checkpoint).as_posix(): path for path in checkpoint.rglob("*")}
+    weights = {name: path for name, path in weights.items() if name.endswith(".safetensors")}
+    if not weights:
+        raise CheckpointError(f"{checkpoint} holds no *.safetensors; name a checkpoint's folder")
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].read_bytes())
+    return digest.hexdigest()
+
+
+def record_list(record: dict, path: tuple[str, ...] = ()) -> str:
+    """The single values of nested dicts as a Markdown list; lists, such as curves, are left out."""
+    lines = []
+    for key, value in record.items():
+        if isinstance(value, dict):
+            lines.append(record_list(value, (*path, key)))
+        elif not isinstance(value, list):
+            lines.append(f"- {', '.join((*path, key)).replace('_', ' ')}: {value}")
+    return "\n".join(lines)
+
+
+def results_table(results: dict) -> str:
+    """The results as Markdown: what README, card and terminal show."""
+    people, strong = (len(results["groups"][group]) for group in ("all", "strong"))
+    fidelity = results["fidelity"]
+    lips = "; ".join(
+        f"{TASKS[task]}: {row['ours']:.2f} (mesh warp {row['warp']:.2f}, the real photo "
+        f"{row['truth']:.2f})"
+        for task, row in results["lips"].items()
+    )
+    return "\n\n".join(
+        [
+            f"{people} test people of the London set, never trained on. PSNR (dB, luminance) / "
+            "SSIM against the person's real photo, both in the evaluation frame (eyes aligned). "
+            "Differences: ours minus that line, with the 95% interval of a paired bootstrap over "
+            "people. Sharpness: the real photo is 1.",
+            group_table(results, "all", "128"),
+            group_table(results, "all", "256"),
+            f"The {strong} strongest smiles (those that widen the mouth most):",
+            group_table(results, "strong", "128"),
+            f"Lip landmarks found on the result against those asked, as a share of the unedited "
+            f"photo's distance: {lips}.",
+            f"A photo that is neutral already keeps {fidelity['remove']:.1f} dB (face, 128 px) "
+            f"when an expression is removed, {fidelity['synthesize']:.1f} dB at intensity 0 "
+            f"(a face without any change counts {INFINITE_DB:.0f} dB).",
+        ]
+    )
+
+
+def group_table(results: dict, group: str, side: str) -> str:
+    """One group's means at one side of the frame: a line for each task and method."""
+    columns = [f"{side} px", "face", "mouth", "full frame", "face: ours minus this"]
+    if side == SHARPNESS_SIDE:
+        columns.append("sharpness of face, mouth, eyes")
+    lines = [columns, ["---"] * len(columns)]
+    for task, title in TASKS.items():
+        lines.append([f"*{title}*"] + [""] * (len(columns) - 1))
+        for method, name in METHODS.items():
+            means = results["means"][group][task][method][side]
+            cells = [name, *(both(means, area) for area in ("_face", "_mouth", "")), ""]
+            if method in BASELINES:
+                gains = results["differences"][group][task][method][side]
+                psnr, ssim = interval(gains["psnr_face"], 2), interval(gains["ssim_face"], 3)
+                cells[-1] = f"{psnr} dB, {ssim}"
+            if side == SHARPNESS_SIDE:
+                sharp = (means[figure] for figure in ("sharp", "sharp_mouth", "sharp_eyes"))
+                cells.append(", ".join(f"{value:.2f}" for value in sharp))
+            lines.append(cells)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def both(means: dict, area: str) -> str:
+    """PSNR / SSIM of an area."""
+    return f"{means['psnr' + area]:.2f} / {means['ssim' + area]:.3f}"
+
+
+def interval(difference: list[float], digits: int) -> str:
+    """A difference with its 95% interval."""
+    mean, low, high = (f"{value:+.{digits}f}" for value in difference)
+    return f"{mean} [{low}, {high}]"
+
+
+def eval_results(results: dict):
+    """The main figures, face at 128 px, as the Hub reads them."""
+    for task, title in TASKS.items():
+        for figure in ("psnr", "ssim"):
+            yield EvalResult(
+                task_type="image-to-image",
+                dataset_type="face-research-lab-london-set",
+                dataset_name="Face Research Lab London Set, test people",
+                metric_type=figure,
+                metric_name=f"{figure.upper()} of {title} (face, 128 px)",
+                metric_value=results["means"]["all"][task]["ours"]["128"][f"{figure}_face"],
+            )
+
+
+def with_results(readme: str, table: str) -> str:
+    """The README's text with the block between its two results marks replaced."""
+    return BLOCK.sub(lambda block: f"{block[1]}\n{table}\n\n{block[2]}", readme)
+
+
+if __name__ == "__main__":
+    main()

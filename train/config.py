@@ -1,0 +1,67 @@
+"""Every setting of a training run, in one frozen place, and the presets."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Direction = Literal["synthesis", "removal"]
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weight of each term; 0 leaves it out. Pictures are in [0, 1]."""
+
+    pixel: float = 1.0  # eq. 3; weighted by region for photographs
+    pooled: float = 0.5  # L1 of 4 x 4 averages: colour and light
+    gradient: float = 1.0  # L1 of differences: edges and folds
+    warped: float = (
+        0.3  # L1 of the warped and shaded photo alone, so that paint stays the exception
+    )
+    mask: float = 0.02  # mean of the paint mask
+    smooth: float = 0.01  # total variation of the residual flow, in pixels
+    adversarial: float = 0.05  # eq. 1, 2
+    cycle: float = 0.0  # eq. 4; needs both directions in one run
+    identity: float = 0.0  # eq. 5, times 0.1 rising to 0.5; needs a recognition network
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """What a run does; a preset is one of these.
+
+    Raises:
+        ValueError: settings that contradict each other.
+    """
+
+    directions: tuple[Direction, ...] = ("synthesis", "removal")
+    generator: Literal["warp", "unet"] = "warp"
+    generator_arguments: dict = field(default_factory=dict)  # of the generator's constructor
+    images: int = 20_000  # length of the run, per direction
+    batch: int = 4
+    learning_rate: float = 5e-4  # falls to 0 along a cosine
+    betas: tuple[float, float] = (0.9, 0.99)
+    average: float = 0.998  # decay of the moving average of the weights
+    clip: float = 1.0  # largest norm of the generator's gradient
+    losses: LossWeights = LossWeights()
+    adversarial_form: Literal["bce", "lsgan"] = "lsgan"
+    adversarial_from: float = 0.4  # share of the run after which the discriminator joins
+    discriminator_width: int = 32
+    discriminator_rate: float = 2e-4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.losses.cycle and set(self.directions) != {"synthesis", "removal"}:
+            raise ValueError("the cycle loss needs both directions in one run")
+
+
+PRESETS = {
+    # Seconds, for tests: every loss and both directions on a network that fits in a thimble.
+    "smoke": TrainConfig(
+        generator_arguments={"widths": (4, 6, 8, 8)},
+        images=8,
+        batch=2,
+        losses=LossWeights(cycle=0.5, identity=0.1),
+        adversarial_from=0.0,
+        discriminator_width=4,
+    ),
+    # The embedded checkpoint: real neutral and smiling pairs of the London set.
+    "london": TrainConfig(),
+}

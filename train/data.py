@@ -1,0 +1,213 @@
+"""The prepared set -> batches: seeded, augmented, and found again after a stop by their number alone.
+
+A sample asks for a shape and shows what the photo in that shape looks like. The two photos of a pair
+differ in head pose, which nobody can know; so the target photo is itself warped to the asked shape
+wherever that is not exactly its own.
+"""
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from safetensors.torch import load_file
+
+from g2gan.alignment import WORKING, crop, invert, transform
+from g2gan.flow import base_flow, paint_gate
+from g2gan.landmarks import LANDMARKS_68
+from g2gan.mesh import FACE_OVAL, MIRROR, OUTER_LIPS
+from g2gan.shape import ShapeModel
+from train.config import Direction
+from train.prepare import MANIFEST, SHAPE_MODEL, SHARD
+from train.sources import DataError
+
+# How often each kind of shape is asked for. "told": the target photo's own, head pose included.
+# "rigid": its expression on the source's head, at a varying gain. "guessed": what the neutral
+# regressor says, as in use. "rest": a neutral face in, its own guessed neutral out.
+KINDS = {
+    "synthesis": {"told": 0.5, "rigid": 0.5},
+    "removal": {"told": 0.35, "rigid": 0.15, "guessed": 0.4, "rest": 0.1},
+}
+GAIN = (0.75, 1.15)
+OUTSIDE, MOUTH = 0.15, 3.0  # loss weights: outside the face, and what the mouth adds to 1
+
+
+class Batch(NamedTuple):
+    """Crops of side S of one direction; all float32."""
+
+    source: torch.Tensor  # (B, 3, S, S) in [0, 1]
+    target: torch.Tensor  # (B, 3, S, S) in [0, 1]
+    base_flow: torch.Tensor  # (B, 2, S, S), source to asked shape
+    gate: torch.Tensor  # (B, 1, S, S), where the asked shape may be painted
+    weight: torch.Tensor  # (B, 1, S, S), of the reconstruction losses
+    source_landmarks: torch.Tensor  # (B, 68, 2)
+    target_landmarks: torch.Tensor  # (B, 68, 2), the asked ones
+    back_flow: torch.Tensor | None = None  # (B, 2, S, S), asked shape to source: for the cycle loss
+    back_gate: torch.Tensor | None = None  # (B, 1, S, S), where the source may be painted
+
+    def back(self, edited: torch.Tensor) -> "Batch":
+        """The way back from `edited` (B, 3, S, S) to the source, for the cycle loss."""
+        return self._replace(
+            source=edited,
+            target=self.source,
+            base_flow=self.back_flow,
+            back_flow=self.base_flow,
+            gate=self.back_gate,
+            back_gate=self.gate,
+            source_landmarks=self.target_landmarks,
+            target_landmarks=self.source_landmarks,
+        )
+
+
+class PreparedSet:
+    """What `train.prepare` wrote, in memory.
+
+    Raises:
+        DataError: the folder is not a prepared set.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        if not (folder / MANIFEST).is_file():
+            raise DataError(f"{folder} is no prepared set; make one with python -m train.prepare")
+        self.people: list[str] = json.loads((folder / MANIFEST).read_text("utf-8"))["people"]
+        self.shape_model = ShapeModel.from_pretrained(folder / SHAPE_MODEL)
+        tensors = load_file(folder / SHARD)
+        self.images = {
+            name.removesuffix("/image"): cv2.imdecode(data.numpy(), cv2.IMREAD_COLOR)[..., ::-1]
+            for name, data in tensors.items()
+            if name.endswith("/image")
+        }
+        self.meshes, self.guesses = (
+            {
+                name.removesuffix(end): data.double().numpy()
+                for name, data in tensors.items()
+                if name.endswith(end)
+            }
+            for end in ("/meshes", "/guesses")
+        )
+
+
+def batch_at(
+    data: PreparedSet, direction: Direction, seed: int, step: int, size: int, cycle: bool = False
+) -> Batch:
+    """Batch number `step` of a run: the same whenever it is asked for.
+
+    People come in a new order each time round.
+
+    Args:
+        size: number of samples.
+        cycle: fill `back_flow` and `back_gate` too.
+    """
+    samples = []
+    for place in range(step * size, (step + 1) * size):
+        lap, index = divmod(place, len(data.people))
+        order = np.random.default_rng((seed, lap)).permutation(len(data.people))
+        rng = np.random.default_rng((seed, 1 + step, place, direction == "removal"))
+        samples.append(_sample(data, data.people[order[index]], direction, rng, cycle))
+    stacked = (np.stack(arrays) for arrays in zip(*samples, strict=True))
+    return Batch(*(torch.from_numpy(array.astype(np.float32)) for array in stacked))
+
+
+def _sample(
+    data: PreparedSet, person: str, direction: Direction, rng: np.random.Generator, cycle: bool
+) -> tuple[np.ndarray, ...]:
+    """One sample's arrays in the order of `Batch`, channels first."""
+    kinds = KINDS[direction]
+    kind = rng.choice(list(kinds), p=list(kinds.values()))
+    before, after = ("neutral", "smiling") if direction == "synthesis" else ("smiling", "neutral")
+    before = "neutral" if kind == "rest" else before
+    before, after = f"{person}/{before}", f"{person}/{after}"
+    reading = rng.integers(len(data.meshes[before]))
+    source = data.meshes[before][reading]
+    target = data.meshes[after][rng.integers(len(data.meshes[after]))]
+
+    jitter = _jitter(rng)
+    to_source = _compose(jitter, WORKING.matrix(source))
+    to_target = _compose(jitter, WORKING.matrix(target))
+    if kind == "told":
+        asked = transform(to_target, target)
+    elif kind == "rigid":
+        pose = data.shape_model.pose(source)
+        moved = data.shape_model.pose(target).to_head(target) - pose.to_head(source)
+        asked = transform(to_source, source + rng.uniform(*GAIN) * pose.displacement(moved))
+    else:
+        asked = transform(to_source, data.guesses[before][reading])
+    if kind == "rest":
+        after, target, to_target = before, source, to_source
+    source, target = transform(to_source, source), transform(to_target, target)
+
+    curve = _tone_curve(rng)  # the same for both photos of a pair
+    picture = _toned(crop(data.images[before], to_source, WORKING.side), curve)
+    truth = _toned(_warped_crop(data.images[after], to_target, target, asked), curve)
+    if rng.random() < 0.5:
+        picture, truth = picture[:, ::-1], truth[:, ::-1]
+        source, asked = _mirrored(source), _mirrored(asked)
+    landmarks = list(LANDMARKS_68)
+    arrays = (
+        picture.transpose(2, 0, 1),
+        truth.transpose(2, 0, 1),
+        base_flow(source, asked, margin=0).transpose(2, 0, 1),
+        paint_gate(asked)[None],
+        _weights(asked)[None],
+        source[landmarks, :2],
+        asked[landmarks, :2],
+    )
+    if cycle:
+        arrays += (base_flow(asked, source, margin=0).transpose(2, 0, 1), paint_gate(source)[None])
+    return arrays
+
+
+def _jitter(rng: np.random.Generator) -> np.ndarray:
+    """A small similarity (2 x 3) of the crop: eyes are never found quite alike."""
+    middle = WORKING.side / 2
+    matrix = cv2.getRotationMatrix2D((middle, middle), rng.uniform(-4, 4), rng.uniform(0.95, 1.05))
+    matrix[:, 2] += rng.uniform(-4, 4, 2)
+    return matrix
+
+
+def _compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The 2 x 3 matrix that does `first`, then `second`."""
+    return second @ np.vstack([first, [0, 0, 1]])
+
+
+def _tone_curve(rng: np.random.Generator) -> np.ndarray:
+    """A random exposure, contrast and white balance: (256, 3) float32 in [0, 1], by 8-bit level."""
+    gains = rng.uniform(0.85, 1.18) * rng.uniform(0.94, 1.06, 3)
+    levels = (np.arange(256)[:, None] / 255) ** rng.uniform(0.75, 1.3) * gains
+    return np.clip(levels, 0, 1).astype(np.float32)
+
+
+def _toned(picture: np.ndarray, curve: np.ndarray) -> np.ndarray:
+    """A uint8 picture (H, W, 3) through the curve, float32 in [0, 1]."""
+    return np.stack([curve[:, channel][picture[..., channel]] for channel in range(3)], -1)
+
+
+def _warped_crop(
+    image: np.ndarray, matrix: np.ndarray, mesh: np.ndarray, asked: np.ndarray
+) -> np.ndarray:
+    """The stored photo in the crop, moved from its `mesh` to the `asked` one, resampled once."""
+    side = WORKING.side
+    rows, columns = np.mgrid[:side, :side].astype(np.float32)
+    where = np.stack([columns, rows], -1) + base_flow(mesh, asked, margin=0)
+    back = invert(matrix).astype(np.float32)
+    where = where @ back[:, :2].T + back[:, 2]
+    return cv2.remap(image, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _mirrored(mesh: np.ndarray) -> np.ndarray:
+    return mesh[MIRROR] * [-1, 1, 1] + [WORKING.side - 1, 0, 0]
+
+
+def _weights(mesh: np.ndarray) -> np.ndarray:
+    """Loss weights (S, S): the face counts, the mouth most, what surrounds it little."""
+    canvas = np.zeros((2, WORKING.side, WORKING.side), np.uint8)
+    for layer, ring in zip(canvas, (FACE_OVAL, OUTER_LIPS), strict=True):
+        cv2.fillPoly(layer, [np.rint(mesh[list(ring), :2]).astype(np.int32)], 255)
+    lips = cv2.dilate(canvas[1], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (21, 21)))
+    face, mouth = (
+        cv2.GaussianBlur(x, (0, 0), 5).astype(np.float32) / 255 for x in (canvas[0], lips)
+    )
+    return OUTSIDE + (1 - OUTSIDE) * face + MOUTH * mouth

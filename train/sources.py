@@ -1,0 +1,64 @@
+"""Readers: where the photographs of each data set lie on disk, and who trains and who tests."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from g2gan.errors import G2GANError
+
+LONDON_SPLIT = Path(__file__).with_name("london_split.json")
+
+
+class DataError(G2GANError):
+    """A data set is missing or incomplete."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two photographs of one person."""
+
+    person: str
+    neutral: Path
+    smiling: Path
+
+
+def split_people() -> dict[str, list[str]]:
+    """The London set's people: {"train": [...], "test": [...]}, never one in both."""
+    split = json.loads(LONDON_SPLIT.read_text("utf-8"))
+    return {part: split[part] for part in ("train", "test")}
+
+
+def london_pairs(folder: str | Path, part: str) -> list[Pair]:
+    """The neutral and smiling photos of the Face Research Lab London Set (CC BY 4.0).
+
+    Reads the set as figshare's archives unpack (`neutral_front/001_03.jpg`,
+    `smiling_front/001_08.jpg`) or flattened (`001_neutral.jpg`, `001_smiling.jpg`).
+
+    Args:
+        folder: where the set lies.
+        part: "train" or "test", as in `london_split.json`.
+
+    Raises:
+        DataError: a person of the split has no such photo there; says which.
+    """
+    folder = Path(folder)
+    layouts = (("{}_neutral.jpg", "{}_smiling.jpg"),)
+    layouts += (("neutral_front/{}_03.jpg", "smiling_front/{}_08.jpg"),)
+    pairs, missing = [], []
+    for person in split_people()[part]:
+        found = [
+            [folder / name.format(person) for name in layout]
+            for layout in layouts
+            if all((folder / name.format(person)).is_file() for name in layout)
+        ]
+        if found:
+            pairs.append(Pair(person, *found[0]))
+        else:
+            missing.append(person)
+    if missing:
+        raise DataError(
+            f"{folder} lacks a neutral or smiling photo of {len(missing)} people of the {part} "
+            f"split: {', '.join(missing[:10])}{' ...' if len(missing) > 10 else ''}; give the "
+            "folder of the Face Research Lab London Set with --data"
+        )
+    return pairs

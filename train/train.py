@@ -1,0 +1,49 @@
+"""Train the generators of a preset, in one go or in legs.
+
+    python -m train.train --preset london --direction synthesis --run runs/synthesis
+
+Started again with the same arguments, it goes on where it was.
+"""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from train.config import PRESETS
+from train.data import PreparedSet
+from train.trainer import Trainer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="london")
+    parser.add_argument("--data", type=Path, default=Path("data/london"), help="prepared set")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run's state")
+    parser.add_argument(
+        "--direction",
+        choices=("synthesis", "removal"),
+        help="train only this one: one process a core (default: all of the preset's)",
+    )
+    parser.add_argument("--images", type=int, help="length of the run (default: the preset's)")
+    parser.add_argument("--minutes", type=float, help="stop after this long; run again to go on")
+    parser.add_argument("--init", type=Path, help="checkpoint folder whose weights to start from")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(arguments.threads)
+    config = PRESETS[arguments.preset]
+    if arguments.direction:
+        config = replace(config, directions=(arguments.direction,))
+    if arguments.images:
+        config = replace(config, images=arguments.images)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    trainer = Trainer(config, PreparedSet(arguments.data), arguments.run, device=device)
+    if arguments.init and trainer.step == 0:
+        trainer.start_from(arguments.init)
+    trainer.train(arguments.minutes)
+
+
+if __name__ == "__main__":
+    main()

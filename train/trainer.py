@@ -1,0 +1,312 @@
+"""The loop: generator step, discriminator step, moving average, state."""
+
+import json
+import math
+import time
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from g2gan.errors import CheckpointError
+from g2gan.heatmaps import heatmaps
+from g2gan.models.unet_generator import UNetGenerator
+from g2gan.models.warp_generator import WarpGenerator, render, warp
+from train.config import Direction, TrainConfig
+from train.data import Batch, PreparedSet, batch_at
+from train.discriminators import PatchDiscriminator
+from train.losses import (
+    AdversarialLoss,
+    IdentityLoss,
+    cycle_loss,
+    gradient_l1,
+    identity_weight,
+    mouth_squares,
+    pooled_l1,
+    total_variation,
+    weighted_l1,
+)
+
+STATE = "state.safetensors"
+CURVES = "curves.jsonl"
+SAVE_EVERY = 180.0  # seconds
+UNET_SIDE, UNET_SIGMA = 128, 2.0  # the paper's picture; its heatmaps' sigma is an assumption
+MOUTH_SQUARE = 80  # pixels of the crop that the mouth's discriminator sees
+MOUTH_JITTER = 6.0  # pixels, so that it cannot judge by place
+
+
+class Trainer:
+    """Trains the generators of a config's directions on a prepared set.
+
+    Killed at any time and made again with the same arguments, it goes on from its last saved state.
+
+    Args:
+        config: what to do.
+        data: the prepared set.
+        run: folder of the state and the curves; made if it is missing.
+        recognizer: the network F of the identity loss, taking (B, 3, 128, 128) in [0, 1].
+        device: where to train.
+
+    Raises:
+        ValueError: the config has an identity loss and there is no recognizer.
+        CheckpointError: the state in `run` is another config's.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: PreparedSet,
+        run: Path,
+        recognizer: nn.Module | None = None,
+        device: str = "cpu",
+    ) -> None:
+        if config.losses.identity and recognizer is None:
+            raise ValueError("the identity loss needs a recognition network")
+        torch.manual_seed(config.seed)
+        self.config, self.data, self.run_folder, self.device = config, data, run, device
+        self.generators = nn.ModuleDict({d: _generator(config) for d in config.directions})
+        self.discriminators = nn.ModuleDict({d: _discriminator(config) for d in config.directions})
+        self.averages = nn.ModuleDict({d: _generator(config) for d in config.directions})
+        self.averages.load_state_dict(self.generators.state_dict())
+        for networks in (self.generators, self.discriminators, self.averages):
+            networks.to(device, memory_format=torch.channels_last)
+        self.averages.requires_grad_(False)
+        self.generator_optimizer = torch.optim.Adam(
+            self.generators.parameters(), config.learning_rate, config.betas
+        )
+        self.discriminator_optimizer = torch.optim.Adam(
+            self.discriminators.parameters(), config.discriminator_rate, (0.5, 0.99)
+        )
+        self.adversarial = AdversarialLoss(config.adversarial_form)
+        self.identity = IdentityLoss(recognizer.to(device), UNET_SIDE) if recognizer else None
+        self.step = 0
+        self.seconds = 0.0
+        run.mkdir(parents=True, exist_ok=True)
+        if (run / STATE).is_file():
+            self._load()
+
+    @property
+    def steps(self) -> int:
+        """Length of the whole run."""
+        return self.config.images // self.config.batch
+
+    @property
+    def progress(self) -> float:
+        """Share of the run that is done, in [0, 1]."""
+        return self.step / self.steps
+
+    def train(self, minutes: float | None = None) -> None:
+        """Go on to the end of the run, or for some minutes; the state is saved on the way."""
+        started = saved = time.monotonic()
+        bar = tqdm(total=self.config.images, initial=self.step * self.config.batch, unit="img")
+        while self.step < self.steps:
+            before = time.monotonic()
+            terms = self.train_step()
+            now = time.monotonic()
+            self.seconds += now - before
+            bar.update(self.config.batch)
+            if self.step % 50 == 0:
+                self._note(terms)
+                bar.set_postfix(pixel=f"{terms[self.config.directions[0] + '/pixel']:.4f}")
+            if now - saved > SAVE_EVERY:
+                self.save()
+                saved = now
+            if minutes is not None and now - started > 60 * minutes:
+                break
+        bar.close()
+        self.save()
+
+    def train_step(self) -> dict[str, float]:
+        """One step of every direction's generator and discriminator; the loss terms."""
+        share = 0.5 * (1 + math.cos(math.pi * self.progress))
+        for group in self.generator_optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * share
+        losses = self.config.losses
+        terms, total, judged = {}, torch.zeros((), device=self.device), {}
+        for direction in self.config.directions:
+            batch = batch_at(
+                self.data,
+                direction,
+                self.config.seed,
+                self.step,
+                self.config.batch,
+                cycle=losses.cycle > 0,
+            )
+            batch = Batch(*(x if x is None else x.to(self.device) for x in batch))
+            output, found = self._reconstruct(batch, direction)
+            if losses.adversarial and self.progress >= self.config.adversarial_from:
+                judged[direction] = self._judged(batch, batch.target, output, direction)
+                logits = self.discriminators[direction](*judged[direction][1])
+                found["adversarial"] = self.adversarial.generator(logits)
+            if losses.cycle:
+                other = "removal" if direction == "synthesis" else "synthesis"
+                restored, _ = self._reconstruct(batch.back(output), other)
+                found["cycle"] = cycle_loss(restored, _sized(batch.source, restored))
+            if losses.identity:
+                faces = _sized(batch.source, output)
+                found["identity"] = identity_weight(self.progress) * self.identity(output, faces)
+            total = total + sum(getattr(losses, name) * value for name, value in found.items())
+            terms |= {f"{direction}/{name}": value.item() for name, value in found.items()}
+
+        self.generator_optimizer.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_(self.generators.parameters(), self.config.clip)
+        self.generator_optimizer.step()
+
+        if judged:
+            loss = torch.zeros((), device=self.device)
+            for direction, (real, fake) in judged.items():
+                judge = self.discriminators[direction]
+                fake = [x.detach() for x in fake]
+                loss = loss + self.adversarial.discriminator(judge(*real), judge(*fake))
+            self.discriminator_optimizer.zero_grad()
+            loss.backward()
+            self.discriminator_optimizer.step()
+            terms["discriminator"] = loss.item()
+        self.step += 1
+        self._average()
+        return terms
+
+    def _reconstruct(self, batch: Batch, direction: Direction) -> tuple[Tensor, dict[str, Tensor]]:
+        """The generator's picture and its reconstruction terms (eq. 3 and what a warp needs)."""
+        network = self.generators[direction]
+        if self.config.generator == "unet":
+            # The paper's H is the expressed face's, the output's in synthesis, the input's in removal
+            expressed = (
+                batch.target_landmarks if direction == "synthesis" else batch.source_landmarks
+            )
+            shrink = batch.source.shape[-1] / UNET_SIDE
+            drawn = heatmaps((expressed + 0.5) / shrink - 0.5, UNET_SIDE, UNET_SIGMA)
+            output = network(functional.avg_pool2d(batch.source, round(shrink)), drawn)
+            target, weight = _sized(batch.target, output), torch.ones_like(output[:, :1])
+            return output, {"pixel": weighted_l1(output, target, weight)}
+        fields = network(
+            batch.source,
+            batch.base_flow,
+            batch.gate,
+            batch.source_landmarks,
+            batch.target_landmarks,
+        )
+        output = render(batch.source, batch.base_flow, fields)
+        warped = warp(batch.source, batch.base_flow + fields.residual) + fields.shading
+        return output, {
+            "pixel": weighted_l1(output, batch.target, batch.weight),
+            "pooled": pooled_l1(output, batch.target, batch.weight),
+            "gradient": gradient_l1(output, batch.target, batch.weight),
+            "warped": weighted_l1(warped, batch.target, batch.weight.clamp(max=1)),
+            "mask": fields.mask.mean(),
+            "smooth": total_variation(fields.residual),
+        }
+
+    def _judged(
+        self, batch: Batch, real: Tensor, fake: Tensor, direction: Direction
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """What the discriminator sees of real and generated pictures.
+
+        The paper's sees triplets (input, H, output); for photographs, squares round the mouth alone.
+        """
+        if self.config.generator == "unet":
+            expressed = (
+                batch.target_landmarks if direction == "synthesis" else batch.source_landmarks
+            )
+            shrink = batch.source.shape[-1] / UNET_SIDE
+            drawn = heatmaps((expressed + 0.5) / shrink - 0.5, UNET_SIDE, UNET_SIGMA)
+            source = _sized(batch.source, fake)
+            return [source, drawn, _sized(real, fake)], [source, drawn, fake]
+        centres = batch.target_landmarks[:, 48:60].mean(1)
+        centres = centres + MOUTH_JITTER * torch.randn(centres.shape).to(centres)
+        return tuple(
+            [mouth_squares(picture, centres, MOUTH_SQUARE, MOUTH_SQUARE)]
+            for picture in (real, fake)
+        )
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """Moving average of the weights; young runs forget their start sooner."""
+        decay = min(self.config.average, (1 + self.step) / (10 + self.step))
+        pairs = zip(self.averages.parameters(), self.generators.parameters(), strict=True)
+        for average, weight in pairs:
+            average.lerp_(weight, 1 - decay)
+        for average, buffer in zip(self.averages.buffers(), self.generators.buffers(), strict=True):
+            average.copy_(buffer)
+
+    def _note(self, terms: dict[str, float]) -> None:
+        line = {"step": self.step, "images": self.step * self.config.batch, **terms}
+        with (self.run_folder / CURVES).open("a", encoding="utf-8") as curves:
+            curves.write(json.dumps({k: round(v, 6) for k, v in line.items()}) + "\n")
+
+    def start_from(self, folder: Path) -> None:
+        """Begin with a checkpoint's weights and fresh optimisers (`--init`)."""
+        for direction in self.config.directions:
+            network = type(self.generators[direction]).from_pretrained(folder / direction)
+            for networks in (self.generators, self.averages):
+                networks[direction].load_state_dict(network.state_dict())
+
+    def save(self) -> None:
+        """Write the whole state to the run's folder, under a temporary name first."""
+        tensors = {"torch_rng": torch.get_rng_state()}
+        for name, networks in self._networks().items():
+            tensors |= {f"{name}.{key}": value for key, value in networks.state_dict().items()}
+        for name, optimizer in self._optimizers().items():
+            for index, slots in optimizer.state_dict()["state"].items():
+                tensors |= {f"{name}.{index}.{slot}": value for slot, value in slots.items()}
+        meta = {"step": str(self.step), "seconds": str(self.seconds), "config": repr(self.config)}
+        unfinished = self.run_folder / f"{STATE}.part"
+        save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, meta)
+        unfinished.replace(self.run_folder / STATE)
+
+    def _load(self) -> None:
+        with safe_open(self.run_folder / STATE, "pt", device=str(self.device)) as state:
+            meta = state.metadata()
+            tensors = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118
+        if meta["config"] != repr(self.config):
+            raise CheckpointError(
+                f"{self.run_folder} holds the state of other settings; give another --run folder, "
+                "or delete it to start again"
+            )
+        self.step, self.seconds = int(meta["step"]), float(meta["seconds"])
+        torch.set_rng_state(tensors.pop("torch_rng").cpu())
+        for name, networks in self._networks().items():
+            own = {k: tensors[f"{name}.{k}"] for k in networks.state_dict()}
+            networks.load_state_dict(own)
+        for name, optimizer in self._optimizers().items():
+            slots: dict[int, dict[str, Tensor]] = {}
+            for key, value in tensors.items():
+                if key.startswith(f"{name}."):
+                    _, index, slot = key.split(".")
+                    slots.setdefault(int(index), {})[slot] = value
+            groups = optimizer.state_dict()["param_groups"]
+            optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+    def _networks(self) -> dict[str, nn.ModuleDict]:
+        return {
+            "generators": self.generators,
+            "discriminators": self.discriminators,
+            "averages": self.averages,
+        }
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+
+
+def _generator(config: TrainConfig) -> nn.Module:
+    network = {"warp": WarpGenerator, "unet": UNetGenerator}[config.generator]
+    return network(**config.generator_arguments)
+
+
+def _discriminator(config: TrainConfig) -> PatchDiscriminator:
+    if config.generator == "unet":
+        return PatchDiscriminator(3 + 68 + 3, config.discriminator_width)
+    return PatchDiscriminator(3, config.discriminator_width, layers=2, norm=False)
+
+
+def _sized(picture: Tensor, like: Tensor) -> Tensor:
+    """The picture averaged down to the side of another."""
+    return functional.adaptive_avg_pool2d(picture, like.shape[-1])
