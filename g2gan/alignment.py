@@ -1,7 +1,7 @@
 """Frames: the similarity that brings both eyes of a face to fixed places.
 
-Points are (N, 2) or (N, 3) arrays of x, y (and depth) in pixels, pixel centres at integers. A frame's
-matrix is 2 x 3 and carries points of the photo into the frame.
+Points are (N, 2) or (N, 3) arrays of x, y (and depth) in pixels, pixel centres at integers. A
+frame's matrix is 2 x 3 and carries points of the photo into the frame.
 """
 
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Frame:
     eye_line: float
 
     def matrix(self, mesh: np.ndarray) -> np.ndarray:
-        """The 2 x 3 similarity that carries a photo with this `mesh` (478, 2 or 3) into the frame."""
+        """The 2 x 3 similarity that carries a photo with this `mesh` (N, 2 or 3) into the frame."""
         right, left = eye_centres(mesh)
         across = left - right
         scale = self.eye_distance * self.side / np.hypot(*across)

@@ -1,12 +1,13 @@
 """Two shapes -> base flow; flow, shading, mask and colour -> picture, at any resolution.
 
-A flow is a backward one, in pixels: `out(x) = photo(x + flow(x))`, (H, W, 2) as x, y. Networks and base
-flow live in a *crop*, the working frame's pixels; `matrix` (2 x 3) carries the photo into it. The
-base flow reaches `MARGIN` pixels past the crop on every side (chin, neck).
+A flow is a backward one, in pixels: `out(x) = photo(x + flow(x))`, (H, W, 2) as x, y. Networks and
+base flow live in a *crop*, the working frame's pixels; `matrix` (2 x 3) carries the photo into it.
+The base flow reaches `MARGIN` pixels past the crop on every side (chin, neck).
 """
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -119,7 +120,7 @@ def _ring_triangles() -> np.ndarray:
         POINTS + k * count + np.arange(count) for k in range(len(RINGS))
     ]
     triangles = []
-    for inner, outer in reversed(list(zip(circles, circles[1:], strict=False))):
+    for inner, outer in reversed(list(pairwise(circles))):
         after_inner, after_outer = np.roll(inner, -1), np.roll(outer, -1)
         triangles += [np.stack([inner, after_inner, outer], 1)]
         triangles += [np.stack([after_inner, after_outer, outer], 1)]
@@ -185,7 +186,7 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
     size = (x1 - x0, y1 - y0)
     to_crop = matrix.copy()
     to_crop[:, 2] += matrix[:, :2] @ [x0, y0]
-    to_wide = to_crop + [[0, 0, MARGIN], [0, 0, MARGIN]]
+    to_wide = to_crop + np.array([[0, 0, MARGIN], [0, 0, MARGIN]])
 
     def at_photo(field: np.ndarray, to_field: np.ndarray) -> np.ndarray:
         scale = scale_of(matrix)

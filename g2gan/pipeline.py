@@ -69,8 +69,9 @@ class _State:
 class G2GAN(DiffusionPipeline):
     """Edits the expression of a face by its geometry.
 
-    Made with `G2GAN.from_pretrained(folder or Hub id)`. Photos are paths, PIL images or uint8 arrays
-    (H, W, 3); faces are values: pass `face=` to detect nothing twice. Safe for concurrent use.
+    Made with `G2GAN.from_pretrained(folder or Hub id)`. Photos are paths, PIL images or uint8
+    arrays (H, W, 3); faces are values: pass `face=` to detect nothing twice. Safe for concurrent
+    use.
 
     Args:
         synthesis: paints an expression on a neutral face, `G_E`.
@@ -79,7 +80,7 @@ class G2GAN(DiffusionPipeline):
 
     Example:
         >>> pipe = G2GAN.from_pretrained("checkpoints/g2gan-london")  # doctest: +SKIP
-        >>> pipe.synthesize("portrait.jpg", "happiness").images[0].save("smile.png")  # doctest: +SKIP
+        >>> smile = pipe.synthesize("portrait.jpg", "happiness").images[0]  # doctest: +SKIP
     """
 
     def __init__(
@@ -251,8 +252,9 @@ class G2GAN(DiffusionPipeline):
         if (expression is None) == (landmarks is None):
             raise ValueError("give either an expression or landmarks")
         weights = {expression: 1.0} if isinstance(expression, str) else expression
-        if weights is not None:
-            parameters = self.shape_model.parameters_of(weights)  # a wrong name fails at once
+        if weights is not None:  # a wrong name or share fails at once
+            weights = {name: _checked_intensity(share) for name, share in weights.items()}
+            parameters = self.shape_model.parameters_of(weights)
         opened, start = self._begin(photo, face)
         if not from_neutral:
             start = self._neutral(start)
@@ -345,7 +347,7 @@ class G2GAN(DiffusionPipeline):
 
         Args:
             pretrained_model_name_or_path: a folder, or a Hub id such as "org/g2gan-london".
-            **kwargs: as in diffusers: `revision`, `cache_dir`, `local_files_only`, `token`, `dtype`.
+            **kwargs: as in diffusers: `revision`, `cache_dir`, `local_files_only`, `token`, ...
 
         Raises:
             CheckpointError: it is missing, damaged, foreign, or of a newer format. Pickled weights
@@ -360,8 +362,8 @@ class G2GAN(DiffusionPipeline):
             return super().from_pretrained(str(folder), use_safetensors=True, **kwargs)
         except LOADING_ERRORS as error:
             raise CheckpointError(
-                f"cannot load the checkpoint {name}: {error}. Give a folder made by train.export, or "
-                "the id of a G2-GAN checkpoint on the Hub"
+                f"cannot load the checkpoint {name}: {error}. Give a folder made by train.export, "
+                "or the id of a G2-GAN checkpoint on the Hub"
             ) from error
 
     @classmethod

@@ -1,8 +1,8 @@
-"""The shape model: which geometry an expression gives a person, and which one the person has without.
+"""The shape model: which geometry an expression gives a person, and which they have without it.
 
-Shapes are the detector's mesh, (478, 3), in pixels. Inside, they are turned into the *head's frame*
-(the similarity in space that lays the rigid points on the mean neutral face, unit: the eye distance),
-so that a turned head smiles along its own face.
+Shapes are the detector's mesh, (478, 3), in pixels. Inside, they are turned into the *head's
+frame* (the similarity in space that lays the rigid points on the mean neutral face, unit: the eye
+distance), so that a turned head smiles along its own face.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ SPREAD = 0.35  # eye distances over which a landmark pulls its surroundings alon
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a head is: `point = scale * head_point @ rotation + offset`, pixels from head's frame."""
+    """Where a head is: `point = scale * head_point @ rotation + offset`, in pixels of the photo."""
 
     scale: float
     rotation: np.ndarray
@@ -109,7 +109,8 @@ class ShapeModel(CheckpointedModel):
         for name, weight in weights.items():
             if name not in self.expressions:
                 raise UnknownExpressionError(
-                    f"unknown expression {name!r}; this checkpoint knows {', '.join(self.expressions)}"
+                    f"unknown expression {name!r}; this checkpoint knows "
+                    + ", ".join(self.expressions)
                 )
             total += weight * table[self.expressions.index(name)]
         return total
@@ -134,7 +135,7 @@ class ShapeModel(CheckpointedModel):
         return mesh + pose.displacement(fade * moved)
 
     def parameters_between(self, neutral: np.ndarray, expressed: np.ndarray) -> np.ndarray:
-        """Parameters p (components,) that best carry a person's neutral mesh to an expressed one."""
+        """Parameters p (components,) that best lead from a neutral mesh to an expressed one."""
         asked = self.pose(expressed).to_head(expressed) - self.pose(neutral).to_head(neutral)
         return self._least_squares(asked, np.arange(POINTS))
 
@@ -159,7 +160,7 @@ class ShapeModel(CheckpointedModel):
         return mesh
 
     def _least_squares(self, asked: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """Parameters whose displacement at `points` is nearest to `asked` (N, 3), as likely as may be.
+        """The likeliest parameters whose displacement at `points` comes near `asked` (N, 3).
 
         Depth counts little: it is the least sure of what a detector says.
         """

@@ -1,8 +1,8 @@
-"""The prepared set -> batches: seeded, augmented, and found again after a stop by their number alone.
+"""The prepared set -> batches: seeded, augmented, found again after a stop by their number alone.
 
-A sample asks for a shape and shows what the photo in that shape looks like. The two photos of a pair
-differ in head pose, which nobody can know; so the target photo is itself warped to the asked shape
-wherever that is not exactly its own.
+A sample asks for a shape and shows what the photo in that shape looks like. The two photos of a
+pair differ in head pose, which nobody can know; so the target photo is itself warped to the asked
+shape wherever that is not exactly its own.
 """
 
 import json

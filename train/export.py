@@ -1,4 +1,4 @@
-"""Runs -> a checkpoint folder: averaged weights in half precision, the shape model, a training record.
+"""Runs -> a checkpoint folder: averaged weights in half precision, shape model, training record.
 
 python -m train.export --run runs/synthesis --run runs/removal --out checkpoints/g2gan-london
 """

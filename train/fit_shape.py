@@ -1,4 +1,4 @@
-"""Neutral and smiling meshes of many people -> a `ShapeModel`: basis, expressions, neutral regressor."""
+"""Neutral and smiling meshes -> a `ShapeModel`: basis, expressions, neutral regressor."""
 
 import numpy as np
 import torch

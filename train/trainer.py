@@ -175,7 +175,7 @@ class Trainer:
         """The generator's picture and its reconstruction terms (eq. 3 and what a warp needs)."""
         network = self.generators[direction]
         if self.config.generator == "unet":
-            # The paper's H is the expressed face's, the output's in synthesis, the input's in removal
+            # H is the expressed face's: in synthesis the output's, in removal the input's
             expressed = (
                 batch.target_landmarks if direction == "synthesis" else batch.source_landmarks
             )
@@ -207,7 +207,7 @@ class Trainer:
     ) -> tuple[list[Tensor], list[Tensor]]:
         """What the discriminator sees of real and generated pictures.
 
-        The paper's sees triplets (input, H, output); for photographs, squares round the mouth alone.
+        The paper's sees triplets (input, H, output); ours, for photographs, squares round mouths.
         """
         if self.config.generator == "unet":
             expressed = (

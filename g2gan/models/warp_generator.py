@@ -1,5 +1,6 @@
-"""Our generator for photographs: geometry moves the pixels, the network adds what geometry cannot."""
+"""Our generator for photographs: geometry moves the pixels, the network adds what it cannot."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -73,12 +74,10 @@ class WarpGenerator(CheckpointedModel):
             for level, width in enumerate(widths)
         )
         self.down = nn.ModuleList(
-            nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
-            for fine, coarse in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(fine, coarse, 3, stride=2, padding=1) for fine, coarse in pairwise(widths)
         )
         self.up = nn.ModuleList(
-            nn.Conv2d(coarse, fine, 3, padding=1)
-            for fine, coarse in zip(widths, widths[1:], strict=False)
+            nn.Conv2d(coarse, fine, 3, padding=1) for fine, coarse in pairwise(widths)
         )
         self.decoder = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
         self.to_residual = nn.Conv2d(widths[0], 2, 3, padding=1)
