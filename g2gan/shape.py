@@ -17,7 +17,7 @@ from g2gan.mesh import POINTS, RIGID
 from g2gan.models.checkpointed import CheckpointedModel
 
 HANDLES = np.array(LANDMARKS_68)
-SPREAD = 0.35  # eye distances over which a landmark pulls its surroundings along
+SPREAD = 0.3  # eye distances over which a landmark pulls its surroundings along
 
 
 @dataclass(frozen=True)
@@ -176,9 +176,9 @@ class ShapeModel(CheckpointedModel):
         shape = self._array("mean").copy()
         if len(self.expressions) > 1:  # apart, so that the upper lip does not pull the lower one
             shape += 2 * self._array("basis") @ self._array("expression_table")[1:].mean(0)
-        gaps = shape[:, None, :2] - shape[None, HANDLES, :2]
-        pull = np.exp(-(gaps**2).sum(-1) / (2 * SPREAD**2))
-        return np.linalg.solve(pull[HANDLES] + 1e-3 * np.eye(len(HANDLES)), pull.T).T
+        gaps = np.linalg.norm(shape[:, None, :2] - shape[None, HANDLES, :2], axis=-1) / SPREAD
+        pull = np.exp(-gaps)  # the kernel that never overshoots between points that lie close
+        return np.linalg.solve(pull[HANDLES], pull.T).T
 
     def _array(self, name: str) -> np.ndarray:
         return getattr(self, name).detach().cpu().numpy().astype(np.float64)

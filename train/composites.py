@@ -13,15 +13,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.interpolate import RBFInterpolator
 
 from g2gan.alignment import eye_centres, invert, scale_of, transform
 from g2gan.landmarks import LandmarkDetector
 from g2gan.mesh import FACE_OVAL
+from train.congeal import mesh_flow, register, warp
 from train.sources import london_pairs
 
 WIDTH, HEIGHT = 768, 960
-EYE_DISTANCE, EYE_LINE = 175, 446  # pixels: head and upper shoulders of every photo fit
+EYE_DISTANCE, EYE_LINE = 185, 470  # pixels: head and upper shoulders of every photo fit
 JPEG_QUALITY = 92
 
 
@@ -42,11 +42,11 @@ class Group:
 
 GROUPS = {
     "woman-20s-fair": Group(("100", "118", "010", "122"), smiles=True, loose_hair=True),
-    "woman-20s-dark": Group(("014", "086", "011", "007", "124"), smiles=True, loose_hair=True),
-    "woman-30s": Group(("032", "011", "020", "090"), loose_hair=True),
+    "woman-20s-dark": Group(("014", "086", "011", "090"), smiles=True),
+    "woman-30s": Group(("032", "011", "020", "102"), loose_hair=True),
     "woman-black": Group(("025", "126", "129", "094"), smiles=True, loose_hair=True),
     "woman-east-asian": Group(("030", "034", "087", "134"), loose_hair=True),
-    "woman-west-asian": Group(("135", "066", "064", "134", "007"), loose_hair=True),
+    "woman-west-asian": Group(("135", "066", "064", "134")),
     "man-20s": Group(("063", "130", "132", "104", "012"), smiles=True),
     "man-30s": Group(("105", "172", "121", "101", "033"), smiles=True),
     "man-black": Group(("082", "137", "114", "061", "044"), smiles=True),
@@ -54,15 +54,28 @@ GROUPS = {
     "man-west-asian": Group(("008", "070", "037", "121"), smiles=True),
 }
 
-# Registration, coarse to fine: pixels of the portrait per cell, steps.
-LEVELS = ((16, 120), (8, 80), (4, 50), (2, 25))
-REACH = 45  # pixels of the portrait that registration may move anything
 FEATURE_WEIGHTS = np.array([1, 0.7, 0.7, 3], np.float32)  # L, a, b, distance from the outline
 FEWEST = 2.2  # people that any pixel outside the face is the average of, at least (effectively)
 OUTLIER = 9  # Lab distance from the median above which a person counts little there
 # Octaves of detail, finest first: the most that one is strengthened, and the amplitude (in L)
 # above which it is an edge, which averaging left intact.
 MOST_GAIN, EDGE = (2.2, 2.2, 1.8, 1.4, 1.2), (4, 5, 5, 4, 4)
+
+
+README = """# Example portraits
+
+Nobody here exists. Each portrait is the average of at least four adults, all counting alike in the
+face; a name says what they have in common. `python -m train.composites` makes these files.
+
+| portrait | people | expressions |
+| --- | --- | --- |
+{rows}
+
+Licence: [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/). Made from photographs of the
+Face Research Lab London Set (L. DeBruine and B. Jones, 2017, figshare, version 5,
+[doi 10.6084/m9.figshare.5047666.v5](https://doi.org/10.6084/m9.figshare.5047666.v5), CC BY 4.0):
+aligned, warped to the group's mean shape, averaged, sharpened, put before a plain background.
+"""
 
 
 @dataclass(frozen=True)
@@ -104,15 +117,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
             path = options.out / f"{name}-{state}.jpg"
             cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             print(f"{path}: {len(photos)} people, {path.stat().st_size // 1024} kB")
+    (options.out / "README.md").write_text(_readme(), "utf-8")
 
 
 def composite(portraits: list[Portrait]) -> np.ndarray:
     """The average (HEIGHT, WIDTH, 3), uint8 BGR, of people brought to their mean shape."""
     mesh = np.mean([portrait.mesh for portrait in portraits], axis=0)
-    flows = [_mesh_flow(mesh, portrait.mesh) for portrait in portraits]
-    finer = _register(_features(portraits, flows, mesh), _oval(mesh, 0.78, 14))
-    flows = [second + _warp(first, second) for first, second in zip(flows, finer, strict=True)]
+    flows = [mesh_flow(mesh, portrait.mesh, (WIDTH, HEIGHT)) for portrait in portraits]
+    finer = register(_features(portraits, flows, mesh), _oval(mesh, 0.9, 12))
+    flows = [second + warp(first, second) for first, second in zip(flows, finer, strict=True)]
     return _average(portraits, flows, mesh)
+
+
+def _readme() -> str:
+    rows = [
+        f"| {name} | {len(group.people)} | {'neutral, smiling' if group.smiles else 'neutral'} |"
+        for name, group in GROUPS.items()
+    ]
+    return README.format(rows="\n".join(rows))
 
 
 # Reading: where the person ends and the studio begins
@@ -192,24 +214,6 @@ def _without_loose_hair(silhouette: np.ndarray, lab: np.ndarray, mesh: np.ndarra
     return cv2.morphologyEx(body, cv2.MORPH_CLOSE, _disc(21))
 
 
-# Registration: one flow a person, from the mean shape into the person's portrait
-
-
-def _mesh_flow(mean: np.ndarray, mesh: np.ndarray) -> np.ndarray:
-    """Thin-plate flow (HEIGHT, WIDTH, 2) that carries the mean mesh to a person's."""
-    x, y = np.meshgrid(np.linspace(-0.2, 1.2, 6) * WIDTH, np.linspace(-0.2, 1.2, 6) * HEIGHT)
-    edge = (np.abs(x / WIDTH - 0.5) > 0.6) | (np.abs(y / HEIGHT - 0.5) > 0.6)
-    still = np.column_stack([x[edge], y[edge]])
-    spline = RBFInterpolator(
-        np.vstack([mean, still]), np.vstack([mesh - mean, 0 * still]), smoothing=1.0
-    )
-    step = 6
-    grid = np.stack(np.meshgrid(np.arange(0, WIDTH, step), np.arange(0, HEIGHT, step)), axis=-1)
-    coarse = spline(grid.reshape(-1, 2)).reshape(*grid.shape).astype(np.float32)
-    to_full = np.array([[step, 0, 0], [0, step, 0]], np.float64)
-    return cv2.warpAffine(coarse, to_full, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
-
-
 def _features(
     portraits: list[Portrait], flows: list[np.ndarray], mesh: np.ndarray
 ) -> list[np.ndarray]:
@@ -228,41 +232,6 @@ def _features(
         colour = body * colour + (1 - body) * np.array([90, 0, 0])
         features.append(np.dstack([colour / 40, outline]).astype(np.float32) * FEATURE_WEIGHTS)
     return features
-
-
-def _register(features: list[np.ndarray], face: np.ndarray) -> list[np.ndarray]:
-    """Flows that bring everybody to their common picture (demons with several channels).
-
-    Inside the face the mesh knows better: there hardly anything moves.
-    """
-    flows = [np.zeros((2, 2, 2), np.float32) for _ in features]
-    for cell, steps in LEVELS:
-        size = (WIDTH // cell, HEIGHT // cell)
-        levels = [_shrink(feature, cell) for feature in features]
-        flows = [cv2.resize(flow, size) * (size[0] / flow.shape[1]) for flow in flows]
-        free = 1 - 0.9 * _shrink(face, cell)[..., None]
-        for step in range(steps):
-            warped = [_warp(level, flow) for level, flow in zip(levels, flows, strict=True)]
-            if step % 5 == 0:
-                common = (np.median(warped, axis=0) + np.mean(warped, axis=0)) / 2
-            for i, own in enumerate(warped):
-                flow = flows[i] + free * cv2.GaussianBlur(_force(common, own), (0, 0), 2.2)
-                flow = cv2.GaussianBlur(flow, (0, 0), 1.5) * (0.95 + 0.05 * free)
-                length = np.linalg.norm(flow, axis=2, keepdims=True)
-                flows[i] = flow * np.minimum(1, REACH / cell / (length + 1e-6))
-            drift = np.mean(flows, axis=0)  # without this the common picture wanders off
-            flows = [flow - drift for flow in flows]
-    return [cv2.resize(flow, (WIDTH, HEIGHT)) * (WIDTH / flow.shape[1]) for flow in flows]
-
-
-def _force(common: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """One step of Thirion's demons: the shift that would make `own` look like `common`."""
-    difference, both = common - own, (common + own) / 2
-    slopes = [
-        cv2.Sobel(both, cv2.CV_32F, dx, dy, ksize=3, scale=1 / 8) for dx, dy in ((1, 0), (0, 1))
-    ]
-    size = sum((slope**2).sum(2) for slope in slopes) + 0.3 * (difference**2).sum(2) + 1e-4
-    return np.stack([(difference * slope).sum(2) / size for slope in slopes], axis=-1)
 
 
 # Averaging
@@ -303,7 +272,7 @@ def _weights(labs: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     median = np.median(labs, axis=0)
     strange = [cv2.GaussianBlur(np.linalg.norm(lab - median, axis=2), (0, 0), 6) for lab in labs]
     weights = np.exp(-((np.stack(strange)[..., None] / OUTLIER) ** 2)) + 0.02
-    face = np.clip(2 * _oval(mesh, 1, 12) - 1, 0, 1)[..., None]
+    face = np.clip(2 * _oval(mesh, 0.88, 12) - 1, 0, 1)[..., None]
     weights = face + (1 - face) * weights
     weights /= weights.sum(0)
     inequality = (weights**2).sum(0) - 1 / count
@@ -321,14 +290,14 @@ def _with_detail(labs: np.ndarray, weights: np.ndarray) -> np.ndarray:
     result = mean.copy()
     owns = list(labs[..., 0])
     for octave, (most, edge) in enumerate(zip(MOST_GAIN, EDGE, strict=True)):
-        sigma, reach = 2.0**octave, 4.2 * 2**octave
+        sigma, reach = 2.0**octave, 12 * 2**octave + 1
 
         def band(image: np.ndarray, sigma: float = sigma, edge: float = edge) -> np.ndarray:
             return edge * np.tanh((image - cv2.GaussianBlur(image, (0, 0), sigma)) / edge)
 
         detail = band(mean[..., 0])
         energy = sum(w[..., 0] * band(own) ** 2 for w, own in zip(weights, owns, strict=True))
-        own, common = (cv2.GaussianBlur(e, (0, 0), reach) for e in (energy, detail**2))
+        own, common = (cv2.blur(each, (reach, reach)) for each in (energy, detail**2))
         gain = np.clip(np.sqrt((own + 1e-3) / (common + 1e-3)), 1, most)
         result[..., 0] += (gain - 1) * detail
         mean = cv2.GaussianBlur(mean, (0, 0), sigma)
@@ -337,14 +306,14 @@ def _with_detail(labs: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def _extended(lab: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Colours continued outward, where `inside` (h, w, 1) is 0."""
+    """Colours continued a few pixels outward, where `inside` (h, w, 1) is 0."""
     result, have = lab * inside, inside.copy()
-    for sigma in (2, 5, 12, 40):
+    for sigma in (2, 6):
         share = cv2.GaussianBlur(inside, (0, 0), sigma)[..., None]
         near = cv2.GaussianBlur(lab * inside, (0, 0), sigma) / (share + 1e-6)
         more = np.clip(4 * share, 0, 1) * (1 - have)
         result, have = result + more * near, have + more
-    return result / np.maximum(have, 1e-6)
+    return result + (1 - have) * lab
 
 
 def _backdrop() -> np.ndarray:
@@ -353,9 +322,6 @@ def _backdrop() -> np.ndarray:
     away = np.hypot((x - WIDTH / 2) / WIDTH, (y - 0.55 * HEIGHT) / HEIGHT)
     flat = np.ones_like(away)
     return np.dstack([86 - 9 * away, -0.6 * flat, 0.3 * flat]).astype(np.float32)
-
-
-# Small things that the three parts share
 
 
 def _disc(size: int) -> np.ndarray:
@@ -369,18 +335,6 @@ def _oval(mesh: np.ndarray, share: float, softness: float) -> np.ndarray:
     mask = np.zeros((HEIGHT, WIDTH), np.float32)
     cv2.fillPoly(mask, [np.rint(oval).astype(np.int32)], 1.0)
     return cv2.GaussianBlur(mask, (0, 0), softness)
-
-
-def _shrink(image: np.ndarray, cell: int) -> np.ndarray:
-    size = (WIDTH // cell, HEIGHT // cell)
-    return cv2.resize(cv2.GaussianBlur(image, (0, 0), cell / 2), size, interpolation=cv2.INTER_AREA)
-
-
-def _warp(image: np.ndarray, flow: np.ndarray) -> np.ndarray:
-    """`image(x + flow(x))`, both of one size."""
-    y, x = np.mgrid[0 : flow.shape[0], 0 : flow.shape[1]].astype(np.float32)
-    where = (x + flow[..., 0], y + flow[..., 1])
-    return cv2.remap(image, *where, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _sample(image: np.ndarray, portrait: Portrait, flow: np.ndarray) -> np.ndarray:

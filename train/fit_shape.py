@@ -50,6 +50,7 @@ def cross_fitted_neutrals(
     Returns:
         The guessed neutral of each neutral and of each smiling mesh, shaped like the arguments.
     """
+    folds = min(folds, len(neutral))
     guesses = np.empty_like(neutral), np.empty_like(smiling)
     for fold in range(folds):
         out = np.arange(len(neutral)) % folds == fold

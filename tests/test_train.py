@@ -1,0 +1,226 @@
+"""From photographs to a checkpoint, on drawn people."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from faces import draw_face
+from PIL import Image
+from torch import nn
+
+from g2gan import G2GAN, CheckpointError
+from g2gan.models.warp_generator import warp
+from train.config import PRESETS, LossWeights, TrainConfig
+from train.data import PreparedSet, batch_at
+from train.export import export
+from train.prepare import READINGS, prepare
+from train.sources import DataError, Pair, london_pairs, split_people
+from train.trainer import STATE, Trainer
+
+SMOKE = PRESETS["smoke"]
+
+
+class TinyRecognizer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.ReLU(), nn.Flatten())
+
+    def forward(self, faces: torch.Tensor) -> torch.Tensor:
+        return self.layers(faces)
+
+
+def recognizer() -> nn.Module:
+    torch.manual_seed(7)
+    return TinyRecognizer()
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn")
+    pairs = []
+    for seed, colour in enumerate([(214, 170, 145), (150, 105, 80), (235, 200, 180)]):
+        for smile, state in ((0.0, "neutral"), (0.5 + 0.2 * seed, "smiling")):
+            picture = draw_face(512, smile=smile, colour=colour, seed=seed)
+            Image.fromarray(picture).save(folder / f"{seed}_{state}.png")
+        paths = (folder / f"{seed}_{state}.png" for state in ("neutral", "smiling"))
+        pairs.append(Pair(str(seed), *paths))
+    prepare(pairs, folder / "set", "drawn")
+    return folder / "set"
+
+
+@pytest.fixture(scope="module")
+def data(prepared) -> PreparedSet:
+    return PreparedSet(prepared)
+
+
+def states(trainer: Trainer) -> dict[str, torch.Tensor]:
+    networks = {
+        "generator": trainer.generators,
+        "average": trainer.averages,
+        "discriminator": trainer.discriminators,
+    }
+    return {
+        f"{name}.{key}": value.clone()
+        for name, group in networks.items()
+        for key, value in group.state_dict().items()
+    }
+
+
+def test_nobody_is_in_training_and_in_test():
+    split = split_people()
+    assert not set(split["train"]) & set(split["test"])
+    assert {part: len(people) for part, people in split.items()} == {"train": 72, "test": 18}
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        ("{}_neutral.jpg", "{}_smiling.jpg"),
+        ("neutral_front/{}_03.jpg", "smiling_front/{}_08.jpg"),
+    ],
+)
+def test_the_london_set_is_found_as_it_unpacks_and_says_who_is_missing(tmp_path, layout):
+    people = split_people()["test"]
+    for person in people:
+        for name in layout:
+            path = tmp_path / name.format(person)
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+    assert [pair.person for pair in london_pairs(tmp_path, "test")] == people
+    (tmp_path / layout[1].format(people[3])).unlink()
+    with pytest.raises(DataError, match=f"1 people of the test split: {people[3]};"):
+        london_pairs(tmp_path, "test")
+
+
+def test_a_prepared_set_holds_every_reading_of_every_photo(data):
+    assert data.people == ["0", "1", "2"]
+    assert set(data.images) == {f"{p}/{s}" for p in data.people for s in ("neutral", "smiling")}
+    for meshes in (data.meshes, data.guesses):
+        assert {mesh.shape for mesh in meshes.values()} == {(len(READINGS), 478, 3)}
+
+
+def test_what_is_no_prepared_set_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"train\.prepare"):
+        PreparedSet(tmp_path)
+
+
+@pytest.mark.parametrize("direction", ["synthesis", "removal"])
+def test_a_batch_is_the_same_whenever_it_is_asked_for(data, direction):
+    first, again = (batch_at(data, direction, 0, 5, 2, cycle=True) for _ in range(2))
+    other = batch_at(data, direction, 0, 6, 2, cycle=True)
+    for a, b, c in zip(first, again, other, strict=True):
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+        assert a.dtype == torch.float32
+
+
+@pytest.mark.parametrize("direction", ["synthesis", "removal"])
+def test_the_base_flow_brings_the_source_nearer_to_the_target_and_back(data, direction):
+    batch = batch_at(data, direction, 0, 0, 8, cycle=True)
+    there = warp(batch.source, batch.base_flow)
+    copied, warped = (
+        ((x - batch.target).abs() * batch.weight).mean() for x in (batch.source, there)
+    )
+    assert warped < 0.9 * copied
+    back = batch.back(there)
+    returned = warp(back.source, back.base_flow)
+    assert (returned - batch.source).abs().mean() < 0.02
+    assert torch.equal(back.target, batch.source)
+    assert torch.equal(back.target_landmarks, batch.source_landmarks)
+
+
+def test_every_loss_of_the_paper_is_in_a_step_and_every_weight_learns(data, tmp_path):
+    trainer = Trainer(SMOKE, data, tmp_path, recognizer())
+    before = states(trainer)
+    for _ in range(3):  # heads start at zero: what lies behind them learns from the second step
+        terms = trainer.train_step()
+    for direction in ("synthesis", "removal"):
+        for loss in ("pixel", "adversarial", "cycle", "identity"):
+            assert np.isfinite(terms[f"{direction}/{loss}"])
+    for name, value in states(trainer).items():
+        assert not torch.equal(value, before[name]), name
+
+
+def test_a_stopped_run_ends_as_an_undisturbed_one_bit_for_bit(data, tmp_path):
+    whole = Trainer(SMOKE, data, tmp_path / "whole", recognizer())
+    whole.train()
+    for _ in range(10):
+        legs = Trainer(SMOKE, data, tmp_path / "legs", recognizer())
+        if legs.step == legs.steps:
+            break
+        legs.train(minutes=0)  # one step a leg
+    assert legs.step == whole.step == SMOKE.images // SMOKE.batch
+    for (name, a), b in zip(states(whole).items(), states(legs).values(), strict=True):
+        assert torch.equal(a, b), name
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_state_of_other_settings_is_refused(data, tmp_path):
+    Trainer(SMOKE, data, tmp_path, recognizer()).save()
+    with pytest.raises(CheckpointError, match="other settings"):
+        Trainer(replace(SMOKE, seed=1), data, tmp_path, recognizer())
+
+
+def test_the_papers_generator_trains_too(data, tmp_path):
+    config = replace(
+        SMOKE, generator="unet", generator_arguments={"width": 2}, adversarial_form="bce"
+    )
+    terms = Trainer(config, data, tmp_path, recognizer()).train_step()
+    assert {"synthesis/pixel", "removal/cycle", "discriminator"} <= set(terms)
+    assert all(np.isfinite(value) for value in terms.values())
+
+
+def test_training_brings_the_picture_nearer_to_the_target(data, tmp_path):
+    losses = LossWeights(adversarial=0.0)
+    config = TrainConfig(
+        directions=("synthesis",),
+        generator_arguments={"widths": (8, 12, 16, 16)},
+        images=120,
+        learning_rate=2e-3,
+        losses=losses,
+    )
+    trainer = Trainer(config, data, tmp_path)
+    pixel = [trainer.train_step()["synthesis/pixel"] for _ in range(trainer.steps)]
+    assert np.mean(pixel[-6:]) < 0.8 * np.mean(pixel[:6])
+
+
+def test_settings_that_contradict_each_other_are_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="both directions"):
+        replace(SMOKE, directions=("removal",))
+    with pytest.raises(ValueError, match="recognition network"):
+        Trainer(SMOKE, data, tmp_path)
+
+
+def test_an_exported_run_is_a_checkpoint_and_a_start_for_the_next(data, prepared, tmp_path):
+    config = PRESETS["smoke"]
+    trainer = Trainer(config, data, tmp_path / "run", recognizer())
+    trainer.train()
+    out = tmp_path / "checkpoint"
+    for _ in range(2):  # the second replaces the first
+        export([tmp_path / "run"], prepared, out, "smoke")
+    pipe = G2GAN.from_pretrained(out)
+    assert pipe.expressions == ("neutral", "happiness")
+    averaged = trainer.averages["removal"].state_dict()
+    for name, value in pipe.removal.state_dict().items():
+        assert torch.equal(value, averaged[name].half().float()), name
+    record = json.loads((out / "training.json").read_text("utf-8"))
+    assert record["directions"]["synthesis"]["images"] == config.images
+    assert str(tmp_path) not in "".join(p.read_text("utf-8") for p in out.rglob("*.json"))
+
+    following = Trainer(replace(config, seed=2), data, tmp_path / "next", recognizer())
+    following.start_from(out)
+    for name, value in following.generators["removal"].state_dict().items():
+        assert torch.equal(value, averaged[name].half().float()), name
+
+
+def test_an_export_without_a_direction_names_it(data, prepared, tmp_path):
+    losses = LossWeights(adversarial=0.0)
+    config = replace(SMOKE, directions=("synthesis",), losses=losses)
+    Trainer(config, data, tmp_path).save()
+    with pytest.raises(ValueError, match="no run trains removal"):
+        export([tmp_path], prepared, tmp_path / "out", "smoke")
+    assert (tmp_path / STATE).is_file()
+    assert not (tmp_path / "out").exists()
