@@ -11,11 +11,12 @@ from PIL import Image
 
 gr = pytest.importorskip("gradio")
 
-import app  # noqa: E402
 from faces import draw_face  # noqa: E402
 from gradio_client import Client, handle_file  # noqa: E402
 from gradio_client.exceptions import AppError  # noqa: E402
 from tiny import tiny_pipeline  # noqa: E402
+
+import app  # noqa: E402
 
 SIZE = (400, 480)  # width, height of the photo
 

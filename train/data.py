@@ -1,8 +1,8 @@
 """The prepared set -> batches: seeded, augmented, found again after a stop by their number alone.
 
-A sample asks for a shape and shows what the photo in that shape looks like. The two photos of a
-pair differ in head pose, which nobody can know; so the target photo is itself warped to the asked
-shape wherever that is not exactly its own.
+A sample asks for a shape and shows what the face looks like in it. The two photos of a pair differ
+in head pose, which nobody can know; so the target photo is itself warped to the source's pose where
+its own is not asked for.
 """
 
 import json
@@ -25,10 +25,12 @@ from train.sources import DataError
 
 # How often each kind of shape is asked for. "told": the target photo's own, head pose included.
 # "rigid": its expression on the source's head, at a varying gain. "guessed": what the neutral
-# regressor says, as in use. "rest": a neutral face in, its own guessed neutral out.
+# regressor says, as in use, while the true neutral on the source's head is shown, so that the
+# network learns to mend the guess. "rest": a neutral face in, its guessed neutral asked for, and
+# the face as it is shown.
 KINDS = {
     "synthesis": {"told": 0.5, "rigid": 0.5},
-    "removal": {"told": 0.35, "rigid": 0.15, "guessed": 0.4, "rest": 0.1},
+    "removal": {"told": 0.3, "rigid": 0.1, "guessed": 0.5, "rest": 0.1},
 }
 GAIN = (0.75, 1.15)
 OUTSIDE, MOUTH = 0.15, 3.0  # loss weights: outside the face, and what the mouth adds to 1
@@ -128,20 +130,23 @@ def _sample(
     to_source = _compose(jitter, WORKING.matrix(source))
     to_target = _compose(jitter, WORKING.matrix(target))
     if kind == "told":
-        asked = transform(to_target, target)
-    elif kind == "rigid":
+        asked = shown = transform(to_target, target)
+    elif kind == "rest":
+        after, target, to_target = before, source, to_source
+        shown = transform(to_source, source)
+        asked = transform(to_source, data.guesses[before][reading])
+    else:
         pose = data.shape_model.pose(source)
         moved = data.shape_model.pose(target).to_head(target) - pose.to_head(source)
-        asked = transform(to_source, source + rng.uniform(*GAIN) * pose.displacement(moved))
-    else:
-        asked = transform(to_source, data.guesses[before][reading])
-    if kind == "rest":
-        after, target, to_target = before, source, to_source
+        gain = rng.uniform(*GAIN) if kind == "rigid" else 1.0
+        shown = transform(to_source, source + gain * pose.displacement(moved))
+        guess = data.guesses[before][reading]
+        asked = transform(to_source, guess) if kind == "guessed" else shown
     source, target = transform(to_source, source), transform(to_target, target)
 
     curve = _tone_curve(rng)  # the same for both photos of a pair
     picture = _toned(crop(data.images[before], to_source, WORKING.side), curve)
-    truth = _toned(_warped_crop(data.images[after], to_target, target, asked), curve)
+    truth = _toned(_warped_crop(data.images[after], to_target, target, shown), curve)
     if rng.random() < 0.5:
         picture, truth = picture[:, ::-1], truth[:, ::-1]
         source, asked = _mirrored(source), _mirrored(asked)
@@ -186,12 +191,12 @@ def _toned(picture: np.ndarray, curve: np.ndarray) -> np.ndarray:
 
 
 def _warped_crop(
-    image: np.ndarray, matrix: np.ndarray, mesh: np.ndarray, asked: np.ndarray
+    image: np.ndarray, matrix: np.ndarray, mesh: np.ndarray, shown: np.ndarray
 ) -> np.ndarray:
-    """The stored photo in the crop, moved from its `mesh` to the `asked` one, resampled once."""
+    """The stored photo in the crop, moved from its `mesh` to the one `shown`, resampled once."""
     side = WORKING.side
     rows, columns = np.mgrid[:side, :side].astype(np.float32)
-    where = np.stack([columns, rows], -1) + base_flow(mesh, asked, margin=0)
+    where = np.stack([columns, rows], -1) + base_flow(mesh, shown, margin=0)
     back = invert(matrix).astype(np.float32)
     where = where @ back[:, :2].T + back[:, 2]
     return cv2.remap(image, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)

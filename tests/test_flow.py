@@ -1,0 +1,391 @@
+"""The base flow of two shapes, and edits applied at the photo's own resolution."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from tiny import face_mesh, smile
+
+from g2gan.alignment import WORKING, transform
+from g2gan.flow import (
+    MARGIN,
+    RINGS,
+    STILL,
+    UNLIT,
+    WIDE,
+    Edit,
+    apply,
+    base_flow,
+    border_ramp,
+    paint_gate,
+    warp_photo,
+)
+from g2gan.mesh import FACE_OVAL, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from g2gan.models.warp_generator import WarpFields, render
+
+SIDE = WORKING.side
+INNER = slice(MARGIN, -MARGIN)
+
+
+def working_mesh() -> np.ndarray:
+    return transform(WORKING.matrix(face_mesh()), face_mesh())
+
+
+def smiling_mesh() -> np.ndarray:
+    """The same face smiling, in the neutral face's frame."""
+    return transform(WORKING.matrix(face_mesh()), smile(face_mesh()))
+
+
+def filled(outline: np.ndarray) -> np.ndarray:
+    """Boolean (WIDE, WIDE): inside an outline in crop pixels."""
+    mask = np.zeros((WIDE, WIDE), np.uint8)
+    return cv2.fillPoly(mask, [np.rint((outline + MARGIN) * 16).astype(int)], 1, shift=4) > 0
+
+
+def shrunk(mask: np.ndarray, pixels: int = 2) -> np.ndarray:
+    return cv2.erode(mask.astype(np.uint8), np.ones((2 * pixels + 1,) * 2)) > 0
+
+
+def last_ring(mesh: np.ndarray) -> np.ndarray:
+    oval = mesh[list(FACE_OVAL), :2]
+    return oval.mean(0) + (oval - oval.mean(0)) * (1 + RINGS[-1][0])
+
+
+def similarity(scale: float, degrees: float, photo_centre: tuple[float, float]) -> np.ndarray:
+    """Photo to crop: `scale` crop pixels a photo pixel, a photo's point in the crop's middle."""
+    angle = np.radians(degrees)
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]])
+    return np.column_stack([linear, SIDE / 2 - linear @ photo_centre])
+
+
+def smooth_noise(
+    rng: np.random.Generator, side: int, channels: int, spread: float, coarse: int = 10
+) -> np.ndarray:
+    small = rng.normal(0, spread, (coarse, coarse, channels)).astype(np.float32)
+    grown = cv2.resize(small, (side, side), interpolation=cv2.INTER_CUBIC)
+    return grown.reshape(side, side, channels)
+
+
+def nothing(**fields: np.ndarray) -> Edit:
+    """An edit that does nothing but the given fields."""
+    empty = {
+        "flow": np.zeros((WIDE, WIDE, 2), np.float32),
+        "shading": np.zeros((SIDE, SIDE, 3), np.float32),
+        "mask": np.zeros((SIDE, SIDE), np.float32),
+        "colour": np.zeros((SIDE, SIDE, 3), np.float32),
+    }
+    return Edit(**{**empty, **fields})
+
+
+def random_edit(seed: int) -> Edit:
+    """Smooth fields that fade at the border as the pipeline's do; some of them empty."""
+    rng = np.random.default_rng(seed)
+    strengths = rng.permutation([0.0, 1.0, 1.0])
+    ramp = border_ramp(SIDE, 16)[..., None]
+    flow = smooth_noise(rng, WIDE, 2, 5 * strengths[0]) * border_ramp(WIDE, 24)[..., None]
+    shading = smooth_noise(rng, SIDE, 3, 0.2 * strengths[1]) * ramp
+    mask = np.clip(smooth_noise(rng, SIDE, 1, strengths[2]) * ramp, 0, 1)[..., 0]
+    colour = np.clip(smooth_noise(rng, SIDE, 3, 0.3) + 0.5, 0, 1)
+    return Edit(flow, shading, mask, colour)
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def largest_step(picture: np.ndarray) -> int:
+    """The greatest difference of two neighbouring pixels."""
+    picture = picture.astype(int)
+    return max(np.abs(np.diff(picture, axis=axis)).max() for axis in (0, 1))
+
+
+def test_equal_shapes_have_no_flow_and_give_back_the_photo():
+    mesh, photo = face_mesh(), noise(512, 512)
+    assert not base_flow(working_mesh(), working_mesh()).any()
+    np.testing.assert_array_equal(warp_photo(photo, mesh, mesh), photo)
+
+
+def test_a_change_of_depth_alone_moves_nothing():
+    deeper = working_mesh() + [0, 0, 5]
+    assert not base_flow(working_mesh(), deeper).any()
+
+
+def test_a_rigid_shift_is_the_flow_inside_the_face_and_nothing_beyond_the_last_ring():
+    source, shift = working_mesh(), np.array([3.25, -2.5])
+    target = source + [*shift, 0]
+    flow = base_flow(source, target)
+    inside = shrunk(filled(target[list(FACE_OVAL), :2]))
+    assert inside.sum() > 20_000
+    np.testing.assert_allclose(flow[inside], np.broadcast_to(-shift, flow[inside].shape), atol=1e-5)
+    beyond = shrunk(~filled(last_ring(source)))
+    assert beyond.sum() > 30_000
+    assert np.abs(flow[beyond]).max() < 1e-6
+
+
+def test_the_rings_fade_outwards():
+    source = working_mesh()
+    flow = base_flow(source, source + [4, 0, 0])
+    oval = source[list(FACE_OVAL), :2]
+    centre, temple = oval.mean(0), source[454, :2]  # along a row from the face outwards
+    steps = np.linspace(1.05, 1 + RINGS[-1][0], 12)
+    places = np.rint(centre + (temple - centre) * steps[:, None]).astype(int) + MARGIN
+    strength = -flow[places[:, 1], places[:, 0], 0]
+    assert (np.diff(strength) <= 1e-4).all()
+    assert strength[0] > 3.4
+    assert strength[-1] < 0.1
+
+
+def test_an_affine_movement_is_reproduced_inside_the_face():
+    source = working_mesh()
+    centre = source[list(FACE_OVAL), :2].mean(0)
+    linear = np.array([[1.06, 0.03], [-0.04, 0.95]])
+    target = source.copy()
+    target[:, :2] = (source[:, :2] - centre) @ linear.T + centre
+    at = np.stack(np.meshgrid(*[np.arange(WIDE) - float(MARGIN)] * 2), -1)
+    truth = (at - centre) @ np.linalg.inv(linear).T + centre - at
+    inside = shrunk(filled(target[list(FACE_OVAL), :2]))
+    wrong = np.linalg.norm(base_flow(source, target) - truth, axis=2)[inside]
+    assert np.median(wrong) < 1e-3
+    assert np.quantile(wrong, 0.99) < 0.1  # pixels drawn just outside their triangle are clipped
+    assert wrong.max() < 1
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 2.0, -1.0])
+def test_no_flow_is_longer_than_the_longest_movement_of_a_point(strength):
+    """Also where the lips close and triangles become slivers."""
+    neutral, smiling = working_mesh(), smiling_mesh()
+    for source, target in ((neutral, smiling), (smiling, neutral)):
+        asked = source + strength * (target - source)
+        longest = np.linalg.norm((asked - source)[:, :2], axis=1).max()
+        flow = base_flow(source, asked)
+        assert 0.9 * longest < np.linalg.norm(flow, axis=2).max() <= longest + 1e-3
+
+
+def test_the_flow_at_a_landmark_points_back_to_where_it_came_from():
+    source, target = working_mesh(), smiling_mesh()
+    flow = base_flow(source, target)
+    for index in (61, 291, 17, 205, 425):  # mouth corners, lower lip, cheeks
+        x, y = np.rint(target[index, :2]).astype(int) + MARGIN
+        np.testing.assert_allclose(flow[y, x], (source - target)[index, :2], atol=0.5)
+
+
+def test_without_margin_the_flow_is_the_centre_of_the_wide_one():
+    source, target = working_mesh(), smiling_mesh()
+    wide, own = base_flow(source, target), base_flow(source, target, margin=0)
+    assert wide.shape == (WIDE, WIDE, 2)
+    assert own.shape == (SIDE, SIDE, 2)
+    np.testing.assert_allclose(own, wide[INNER, INNER], atol=5e-3)
+
+
+def test_the_flow_is_nothing_on_its_own_border_even_for_a_large_face():
+    source = working_mesh()
+    source[:, :2] = (source[:, :2] - SIDE / 2) * 2 + SIDE / 2
+    flow = base_flow(source, source + [6, 6, 0])
+    border = np.ones((WIDE, WIDE), bool)
+    border[1:-1, 1:-1] = False
+    assert not flow[border].any()
+    assert np.abs(flow).max() > 5
+
+
+def test_the_border_ramp_rises_from_0_to_1_and_never_falls():
+    ramp = border_ramp(64, 10)
+    assert not ramp[0].any()
+    assert not ramp[:, -1].any()
+    assert (ramp[10:-10, 10:-10] == 1).all()
+    assert (np.diff(ramp[32, :32]) >= 0).all()
+    np.testing.assert_array_equal(ramp, ramp.T)
+    np.testing.assert_array_equal(ramp, ramp[::-1])
+
+
+def test_the_gate_is_open_on_mouth_and_lids_and_closed_on_the_skin():
+    mesh = smiling_mesh()
+    gate = paint_gate(mesh)
+    assert gate.shape == (SIDE, SIDE)
+    assert gate.min() == 0
+    assert gate.max() <= 1
+    for ring in (OUTER_LIPS, INNER_LIPS, RIGHT_EYE, LEFT_EYE):
+        x, y = np.rint(mesh[list(ring), :2].mean(0)).astype(int)
+        assert gate[y, x] > 0.95
+    for index in (1, 10, 152, 205, 425, 151):  # nose, forehead, chin, cheeks
+        x, y = np.rint(mesh[index, :2]).astype(int)
+        assert gate[y, x] == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_pixels_outside_the_map_are_bit_identical(seed):
+    """At any scale and rotation, also for faces that are partly or entirely outside the photo."""
+    rng = np.random.default_rng(100 + seed)
+    height, width = rng.integers(60, 260, 2)
+    photo = noise(height, width, seed)
+    before = photo.copy()
+    centre = tuple(rng.uniform(-0.3, 1.3, 2) * [width, height])
+    scale = [0.3, 1.0, 1.7, 4.8][seed % 4]  # 4.8: eyes 15 photo pixels apart
+    edited, done = apply(
+        photo, similarity(scale, rng.uniform(-180, 180), centre), random_edit(seed)
+    )
+    assert edited.shape == photo.shape
+    assert edited.dtype == np.uint8
+    assert done.shape == photo.shape[:2]
+    np.testing.assert_array_equal(edited[done == 0], photo[done == 0])
+    np.testing.assert_array_equal(photo, before)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 200), (200, 1), (7, 9)])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_photos_of_a_few_pixels_can_be_edited(size, seed):
+    photo = noise(*size)
+    edited, done = apply(photo, similarity(1.3, 40, (0, 0)), random_edit(seed))
+    assert edited.shape == photo.shape
+    np.testing.assert_array_equal(edited[done == 0], photo[done == 0])
+
+
+def test_a_face_beyond_the_photo_s_edge_leaves_it_alone():
+    photo = noise(100, 100)
+    edited, done = apply(photo, similarity(1, 0, (5000, 50)), random_edit(3))
+    np.testing.assert_array_equal(edited, photo)
+    assert not done.any()
+
+
+@pytest.mark.parametrize("way", [-1, 1])
+def test_a_long_flow_at_the_very_edge_of_the_photo_repeats_the_edge(way):
+    """Only a strip of the photo is reached, and all of it asks for what lies outside."""
+    photo = np.full((10, 10, 3), 77, np.uint8)
+    flow = np.zeros((WIDE, WIDE, 2), np.float32)
+    flow[..., 0] = 30 * way
+    flow *= border_ramp(WIDE, 24)[..., None]
+    edited, _ = apply(photo, similarity(1, 0, (5, 5)), nothing(flow=flow))
+    np.testing.assert_array_equal(edited, photo)
+
+
+def test_an_edit_that_does_nothing_touches_nothing():
+    photo = noise(256, 256)
+    barely = nothing(
+        flow=np.full((WIDE, WIDE, 2), 0.9 * STILL, np.float32),
+        shading=np.full((SIDE, SIDE, 3), 0.9 * UNLIT, np.float32),
+    )
+    for edit in (nothing(), barely):
+        edited, done = apply(photo, similarity(1, 0, (128, 128)), edit)
+        np.testing.assert_array_equal(edited, photo)
+        assert not done.any()
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.8, 1.0, 3.0])
+def test_smooth_shading_on_a_flat_photo_has_no_seam(scale):
+    rng = np.random.default_rng(1)
+    shading = smooth_noise(rng, SIDE, 3, 0.08, coarse=4) * border_ramp(SIDE, 40)[..., None]
+    side = min(round(300 / scale), 700)
+    photo = np.full((side, side, 3), 128, np.uint8)
+    edited, done = apply(
+        photo, similarity(scale, 25, (side / 2, side / 2)), nothing(shading=shading)
+    )
+    assert largest_step(edited) <= 2 * max(scale, 1) + 1
+    assert np.abs(edited.astype(int) - 128).max() > 10
+    assert done.any()
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.0, 2.5])
+def test_a_smile_on_a_smooth_photo_has_no_seam(scale):
+    """A ramp of one level a pixel, bent by the base flow, stays smooth where the edit ends."""
+    matrix = similarity(scale, 0, (150, 150))
+    flow = base_flow(working_mesh(), smiling_mesh())
+    photo = np.broadcast_to(np.arange(300)[:, None, None] * 0.8, (300, 300, 3)).astype(np.uint8)
+    edited, done = apply(photo, matrix, nothing(flow=flow))
+    rim = (cv2.dilate((done > 0).astype(np.uint8), np.ones((3, 3))) > 0) & (done == 0)
+    assert rim.any()
+    close = cv2.dilate(rim.astype(np.uint8), np.ones((3, 3))) > 0
+    assert np.abs(edited[close].astype(int) - photo[close]).max() <= 1
+
+
+def test_at_scale_1_the_photo_s_edit_is_what_the_network_was_trained_to_render():
+    rng = np.random.default_rng(5)
+    photo = np.clip(smooth_noise(rng, SIDE, 3, 0.15) + 0.5, 0, 1)
+    photo = np.rint(photo * 255).astype(np.uint8)
+    ramp = border_ramp(SIDE, 16)
+    wide = base_flow(working_mesh(), smiling_mesh())
+    residual = smooth_noise(rng, SIDE, 2, 1.0) * ramp[..., None]
+    shading = smooth_noise(rng, SIDE, 3, 0.1) * ramp[..., None]
+    mask = paint_gate(smiling_mesh()) * 0.7
+    colour = np.clip(smooth_noise(rng, SIDE, 3, 0.2) + 0.5, 0, 1)
+
+    def tensor(field: np.ndarray) -> torch.Tensor:
+        channels = field.reshape(SIDE, SIDE, -1).transpose(2, 0, 1)
+        return torch.from_numpy(np.ascontiguousarray(channels, np.float32))[None]
+
+    fields = WarpFields(*(tensor(field) for field in (residual, shading, mask, colour)))
+    rendered = render(tensor(photo / 255), tensor(wide[INNER, INNER]), fields)
+    rendered = rendered[0].permute(1, 2, 0).clamp(0, 1).numpy() * 255
+
+    flow = wide.copy()
+    flow[INNER, INNER] += residual
+    identity = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+    edited, _ = apply(photo, identity, Edit(flow, shading, mask, colour))
+    inside = (slice(8, -8), slice(8, -8))
+    off = np.abs(edited.astype(float) - rendered)[inside]
+    assert off.max() <= 2
+    assert off.mean() < 0.4
+    assert np.abs(edited.astype(int) - photo).max() > 20  # something was done
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
+def test_a_shift_in_the_crop_is_the_same_shift_in_the_photo_turned_and_scaled(scale):
+    matrix = similarity(scale, 90, (120, 120))
+    flow = np.zeros((WIDE, WIDE, 2), np.float32)
+    flow[...] = [6 * scale, 0]  # along the crop's x: 6 photo pixels along the photo's -y
+    flow *= border_ramp(WIDE, 24)[..., None]
+    photo = noise(240, 240)
+    edited, _ = apply(photo, matrix, nothing(flow=flow))
+    middle = (slice(90, 150), slice(90, 150))
+    np.testing.assert_array_equal(edited[middle], photo[84:144, 90:150])
+
+
+def test_where_the_mask_is_1_the_colour_is_painted():
+    mask = np.zeros((SIDE, SIDE), np.float32)
+    mask[100:150, 80:170] = 1
+    colour = np.broadcast_to(np.float32([0.2, 0.4, 1.0]), (SIDE, SIDE, 3)).copy()
+    photo = noise(SIDE, SIDE)
+    identity = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+    edited, done = apply(photo, identity, nothing(mask=mask, colour=colour))
+    painted = mask == 1
+    assert (edited[painted] == [51, 102, 255]).all()
+    assert (done[painted] == 255).all()
+    assert not done[~painted].any()
+
+
+def test_the_map_says_which_share_is_painted():
+    half = nothing(
+        mask=np.full((SIDE, SIDE), 0.5, np.float32), colour=np.ones((SIDE, SIDE, 3), np.float32)
+    )
+    photo = np.zeros((SIDE, SIDE, 3), np.uint8)
+    edited, done = apply(photo, np.array([[1.0, 0, 0], [0, 1.0, 0]]), half)
+    assert (done[10:-10, 10:-10] == 128).all()
+    assert np.abs(edited[10:-10, 10:-10].astype(int) - 127.5).max() <= 1
+
+
+def test_what_would_leave_the_range_of_a_byte_is_clipped():
+    photo = noise(SIDE, SIDE)
+    identity = np.array([[1.0, 0, 0], [0, 1.0, 0]])
+    for shade, level in ((1.0, 255), (-1.0, 0)):
+        shading = np.full((SIDE, SIDE, 3), shade, np.float32)
+        assert (apply(photo, identity, nothing(shading=shading))[0] == level).all()
+
+
+def test_a_warped_photo_moves_a_mouth_corner_to_where_it_is_asked():
+    mesh, asked = face_mesh(), smile(face_mesh())
+    photo = np.full((512, 512, 3), 200, np.uint8)
+    place = tuple(int(v) for v in np.rint(mesh[61, :2]))
+    cv2.circle(photo, place, 3, (0, 0, 0), -1)
+    dark = 200 - warp_photo(photo, mesh, asked)[..., 0].astype(float)
+    rows, columns = np.indices(dark.shape)
+    found = np.array([(columns * dark).sum(), (rows * dark).sum()]) / dark.sum()
+    np.testing.assert_allclose(found, asked[61, :2], atol=1.5)
+
+
+def test_the_edit_of_a_panorama_wider_than_opencv_s_limit_lands_where_the_face_is():
+    photo = np.full((40, 33_000, 3), 100, np.uint8)
+    flow = np.zeros((WIDE, WIDE, 2), np.float32)
+    flow[..., 0] = 2
+    shading = np.full((SIDE, SIDE, 3), 0.1, np.float32)
+    edited, done = apply(photo, similarity(4, 0, (32_900, 20)), nothing(flow=flow, shading=shading))
+    assert (np.nonzero(done.any(0))[0] > 32_800).all()
+    assert (edited[20, 32_890:32_910] > 120).all()

@@ -1,0 +1,262 @@
+"""The shape model on synthetic people whose smile is known."""
+
+import numpy as np
+import pytest
+from tiny import LEFT_CORNER, RIGHT_CORNER, eye_distance, face_mesh, people, smile, tiny_shape_model
+
+from g2gan.errors import UnknownExpressionError
+from g2gan.mesh import MIRROR
+from g2gan.shape import HANDLES, ShapeModel
+from train.fit_shape import cross_fitted_neutrals
+
+
+def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
+    """A rotation in space, angles in degrees."""
+    turned = np.eye(3)
+    for degrees, (i, j) in ((yaw, (0, 2)), (pitch, (1, 2)), (roll, (0, 1))):
+        axis = np.eye(3)
+        cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        axis[i, i], axis[i, j], axis[j, i], axis[j, j] = cos, -sin, sin, cos
+        turned = axis @ turned
+    return turned
+
+
+MOVES = {
+    "as it is": (1.0, np.eye(3), np.zeros(3)),
+    "in the picture": (0.4, rotation(0, 0, 70), np.array([300.0, -20, 0])),
+    "in space": (2.3, rotation(35, -15, 20), np.array([-50.0, 900, 12])),
+}
+moves = pytest.mark.parametrize("move", MOVES.values(), ids=MOVES)
+
+
+def mean_shape() -> np.ndarray:
+    return tiny_shape_model().mean.double().numpy()
+
+
+def rms(displacement: np.ndarray) -> float:
+    """In the picture's plane."""
+    return float(np.sqrt((displacement[:, :2] ** 2).sum(1).mean()))
+
+
+@moves
+def test_the_pose_of_the_moved_mean_face_is_the_movement(move):
+    scale, turned, offset = move
+    pose = tiny_shape_model().pose(scale * mean_shape() @ turned + offset)
+    assert pose.scale == pytest.approx(scale)
+    np.testing.assert_allclose(pose.rotation, turned, atol=1e-9)
+    np.testing.assert_allclose(pose.offset, offset, atol=1e-9 * (1 + np.abs(offset).max()))
+
+
+def test_a_pose_is_a_rotation_even_of_a_mirrored_face():
+    mirrored = face_mesh() * [-1, 1, 1]
+    assert np.linalg.det(tiny_shape_model().pose(mirrored).rotation) == pytest.approx(1)
+
+
+@moves
+def test_in_the_head_s_frame_a_moved_face_is_the_same_face(move):
+    scale, turned, offset = move
+    model, mesh = tiny_shape_model(), face_mesh()
+    moved = scale * mesh @ turned + offset
+    one, other = model.pose(mesh).to_head(mesh), model.pose(moved).to_head(moved)
+    np.testing.assert_allclose(one, other, atol=1e-9)
+
+
+@moves
+def test_a_displacement_is_the_difference_of_two_places_in_the_head(move):
+    scale, turned, offset = move
+    model, mesh = tiny_shape_model(), scale * face_mesh() @ turned + offset
+    pose, change = model.pose(mesh), np.random.default_rng(0).normal(0, 0.1, (478, 3))
+    moved = mesh + pose.displacement(change)
+    np.testing.assert_allclose(pose.to_head(moved) - pose.to_head(mesh), change, atol=1e-9)
+
+
+def test_the_mean_face_is_symmetric_upright_and_of_eye_distance_1():
+    mean = mean_shape()
+    np.testing.assert_allclose(mean[MIRROR] * [-1, 1, 1], mean, atol=1e-6)
+    assert eye_distance(mean) == pytest.approx(1, abs=1e-5)
+    assert mean[152, 1] > mean[10, 1]  # the chin lies below the forehead: y points down
+
+
+def test_the_basis_is_orthonormal():
+    basis = tiny_shape_model().basis.double().numpy().reshape(-1, 12)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(12), atol=1e-5)
+
+
+def test_an_expression_of_weight_0_and_the_neutral_one_change_nothing():
+    model, mesh = tiny_shape_model(), face_mesh()
+    np.testing.assert_array_equal(model.express(mesh, {"happiness": 0}), mesh)
+    np.testing.assert_array_equal(model.express(mesh, {"neutral": 1}), mesh)
+    np.testing.assert_array_equal(model.express(mesh, {}), mesh)
+
+
+def test_happiness_is_the_smile_that_was_shown():
+    mesh, unit = face_mesh(), eye_distance(face_mesh())
+    happy = tiny_shape_model().express(mesh, {"happiness": 1})
+    # the mean of the stronger half: strengths of 1 to 1.4
+    assert rms(happy - smile(mesh, 1.2)) < 0.1 * rms(smile(mesh, 1.2) - mesh)
+    widened = (happy - mesh)[[RIGHT_CORNER, LEFT_CORNER]] / unit
+    assert widened[0, 0] < -0.1 < 0.1 < widened[1, 0]
+    assert (widened[:, 1] < -0.08).all()
+
+
+def test_expressions_grow_in_proportion_to_their_weight():
+    model, mesh = tiny_shape_model(), face_mesh()
+    once, twice = (model.express(mesh, {"happiness": weight}) - mesh for weight in (1, 2))
+    np.testing.assert_allclose(2 * once, twice, atol=1e-9)
+
+
+@moves
+def test_a_turned_head_smiles_along_its_own_face(move):
+    scale, turned, offset = move
+    model, mesh = tiny_shape_model(), face_mesh()
+    smiled_then_moved = scale * model.express(mesh, {"happiness": 1}) @ turned + offset
+    moved_then_smiled = model.express(scale * mesh @ turned + offset, {"happiness": 1})
+    np.testing.assert_allclose(moved_then_smiled, smiled_then_moved, atol=1e-8)
+
+
+@moves
+def test_an_expression_is_taken_off_along_a_turned_face_too(move):
+    scale, turned, offset = move
+    model, mesh = tiny_shape_model(), smile(face_mesh())
+    expected = scale * model.neutral(mesh) @ turned + offset
+    np.testing.assert_allclose(model.neutral(scale * mesh @ turned + offset), expected, atol=1e-8)
+
+
+def test_an_unknown_expression_is_refused_and_the_known_ones_are_named():
+    with pytest.raises(UnknownExpressionError, match="'joy'.*neutral, happiness"):
+        tiny_shape_model().express(face_mesh(), {"happiness": 0.5, "joy": 0.5})
+
+
+def test_parameters_between_two_shapes_are_those_that_lead_from_one_to_the_other():
+    model, mesh = tiny_shape_model(), face_mesh()
+    asked = np.array([-1.5, 0.05, 0.04, -0.03, 0, 0, 0, 0, 0, 0, 0, 0])
+    asked[0] = model.expression_table[1, 0]
+    found = model.parameters_between(mesh, model.deform(mesh, asked))
+    # the smile changes the rigid points a little, and with them the pose
+    np.testing.assert_allclose(found, asked, atol=0.03 * abs(asked[0]))
+    np.testing.assert_allclose(model.parameters_between(mesh, mesh), 0, atol=1e-9)
+
+
+def test_an_expression_is_carried_to_another_person():
+    """Eq. 9 to 12: what A's smile adds, B's neutral face gets."""
+    model, (neutral, smiling) = tiny_shape_model(), people(2, seed=41)
+    parameters = model.parameters_between(neutral[0, 0], smiling[0, 0])
+    given = model.deform(neutral[1, 0], parameters) - neutral[1, 0]
+    own = smiling[0, 0] - neutral[0, 0]
+    pose_a, pose_b = model.pose(neutral[0, 0]), model.pose(neutral[1, 0])
+    on_a = pose_a.to_head(smiling[0, 0]) - pose_a.to_head(neutral[0, 0])
+    on_b = pose_b.to_head(neutral[1, 0] + given) - pose_b.to_head(neutral[1, 0])
+    aligned = model.pose(smiling[0, 0]).to_head(smiling[0, 0]) - pose_a.to_head(neutral[0, 0])
+    assert own.any()
+    assert on_a.any()
+    assert rms(on_b - aligned) < 0.25 * rms(aligned)
+
+
+def test_the_smile_of_a_stranger_is_taken_off():
+    model, (neutral, smiling) = tiny_shape_model(), people(6, seed=99)
+    for at_rest, happy in zip(neutral[:, 0], smiling[:, 0], strict=True):
+        pose = model.pose(happy)
+        truth = model.pose(at_rest).to_head(at_rest)
+        left = rms(pose.to_head(model.neutral(happy)) - truth)
+        shown = rms(pose.to_head(happy) - truth)
+        assert left < 0.25 * shown
+
+
+def test_a_stranger_s_neutral_face_is_hardly_moved():
+    model, (neutral, _) = tiny_shape_model(), people(6, seed=99)
+    for mesh in neutral[:, 0]:
+        assert rms(model.neutral(mesh) - mesh) < 0.005 * eye_distance(mesh)
+
+
+def test_cross_fitted_guesses_are_of_people_who_were_not_in_the_fit():
+    neutral, smiling = people(6, seed=3)
+    of_neutral, of_smiling = cross_fitted_neutrals(neutral, smiling, folds=3)
+    assert of_neutral.shape == neutral.shape
+    for person in range(6):
+        for reading in range(2):
+            mesh, guess = smiling[person, reading], of_smiling[person, reading]
+            assert rms(guess - mesh) > 0.02 * eye_distance(mesh)  # something was taken off
+    one_changed = smiling.copy()
+    one_changed[0] = one_changed[1]  # person 0 shares its fold with person 3
+    again = cross_fitted_neutrals(neutral, one_changed, folds=3)[1]
+    np.testing.assert_array_equal(again[3], of_smiling[3])
+    assert (again[2] != of_smiling[2]).any()
+
+
+def test_asked_landmarks_are_met_and_the_rest_of_the_face_goes_along():
+    model, mesh = tiny_shape_model(), face_mesh()
+    unit, asked = eye_distance(mesh), smile(mesh)
+    followed = model.follow(mesh, asked[HANDLES, :2])
+    assert np.abs(followed - asked)[HANDLES, :2].max() < 0.005 * unit
+    assert np.abs(followed - asked)[:, :2].max() < 0.03 * unit
+
+
+def test_shapes_that_the_model_never_saw_are_met_as_well():
+    mesh, unit = face_mesh(), eye_distance(face_mesh())
+    asked = mesh[HANDLES, :2].copy()
+    asked[17:27, 1] -= 0.15 * unit  # brows up
+    asked[:17, 1] += 0.05 * unit * np.sin(np.linspace(0, np.pi, 17))  # jaw down
+    followed = tiny_shape_model().follow(mesh, asked)
+    assert np.abs(followed[HANDLES, :2] - asked).max() < 0.02 * unit
+
+
+def test_landmarks_that_stay_keep_the_face_as_it_is():
+    followed = tiny_shape_model().follow(face_mesh(), face_mesh()[HANDLES, :2])
+    np.testing.assert_allclose(followed, face_mesh(), atol=1e-9)
+
+
+def test_limits_hold_the_face_at_rest_and_all_that_was_seen():
+    model, (neutral, smiling) = tiny_shape_model(), people()
+    low, high = model.limits.numpy()
+    assert (low <= 0).all()
+    assert (high >= 0).all()
+    for at_rest, happy in zip(neutral[:, 0], smiling[:, 0], strict=True):
+        first = model.parameters_between(at_rest, happy)[0]
+        assert low[0] <= first <= high[0]
+
+
+@pytest.mark.parametrize("handle", [6, 19, 33, 48, 51, 57, 62])  # chin, brow, nose, mouth
+def test_one_dragged_landmark_is_met_and_nothing_moves_farther_than_it(handle):
+    mesh, unit = face_mesh(), eye_distance(face_mesh())
+    drag = np.array([0.06, -0.08]) * unit
+    asked = mesh[HANDLES, :2].copy()
+    asked[handle] += drag
+    followed = tiny_shape_model().follow(mesh, asked)
+    np.testing.assert_allclose(followed[HANDLES[handle], :2], asked[handle], atol=0.01 * unit)
+    others = np.delete(HANDLES, handle)
+    assert np.abs(followed - mesh)[others, :2].max() < 0.01 * unit
+    farthest = np.linalg.norm((followed - mesh)[:, :2], axis=1).max()
+    assert farthest < 1.1 * np.linalg.norm(drag)
+
+
+def test_a_mirrored_face_is_treated_as_a_mirror_would_show_it():
+    def mirrored(mesh: np.ndarray) -> np.ndarray:
+        return mesh[MIRROR] * [-1, 1, 1]
+
+    model, mesh = tiny_shape_model(), face_mesh()
+    tolerance = {"atol": 1e-4 * eye_distance(mesh)}
+    happy = model.express(mesh, {"happiness": 1})
+    np.testing.assert_allclose(
+        model.express(mirrored(mesh), {"happiness": 1}), mirrored(happy), **tolerance
+    )
+    np.testing.assert_allclose(
+        model.neutral(mirrored(happy)), mirrored(model.neutral(happy)), **tolerance
+    )
+
+
+def test_a_saved_shape_model_comes_back_bit_equal(tmp_path):
+    model = tiny_shape_model()
+    model.save_pretrained(tmp_path)
+    loaded = ShapeModel.from_pretrained(tmp_path)
+    assert loaded.expressions == ("neutral", "happiness")
+    assert loaded.config.calm == model.config.calm
+    for name, buffer in model.named_buffers():
+        assert buffer.equal(loaded.get_buffer(name)), name
+    mesh = smile(face_mesh())
+    np.testing.assert_array_equal(loaded.neutral(mesh), model.neutral(mesh))
+
+
+def test_the_fit_is_the_same_every_time():
+    again = tiny_shape_model.__wrapped__()
+    for name, buffer in tiny_shape_model().named_buffers():
+        assert buffer.equal(again.get_buffer(name)), name

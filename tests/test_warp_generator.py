@@ -1,0 +1,245 @@
+"""`WarpGenerator`: starts as the plain warp, says nothing where nothing moves, learns everywhere."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import face_mesh, smile, tiny_generator
+from torch import Tensor
+from torch.autograd import gradcheck
+
+from g2gan.alignment import WORKING, transform
+from g2gan.errors import CheckpointError
+from g2gan.flow import base_flow, paint_gate
+from g2gan.landmarks import LANDMARKS_68
+from g2gan.models.warp_generator import (
+    REST,
+    WarpFields,
+    WarpGenerator,
+    render,
+    strength,
+    warp,
+)
+from g2gan.shape import ShapeModel
+
+SIDE, SMALL = WORKING.side, 32
+
+
+def tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))[None]
+
+
+def smile_inputs() -> dict[str, Tensor]:
+    """A noisy crop of the drawn face's shape that is asked to smile."""
+    matrix = WORKING.matrix(face_mesh())
+    source, target = transform(matrix, face_mesh()), transform(matrix, smile(face_mesh()))
+    handles = list(LANDMARKS_68)
+    return {
+        "image": torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)),
+        "base_flow": tensor(base_flow(source, target, margin=0).transpose(2, 0, 1)),
+        "gate": tensor(paint_gate(target)[None]),
+        "source_landmarks": tensor(source[handles, :2]),
+        "target_landmarks": tensor(target[handles, :2]),
+    }
+
+
+def small_inputs(batch: int = 2, seed: int = 0) -> dict[str, Tensor]:
+    """Random inputs on a small square: quick, and different everywhere."""
+    draw = torch.Generator().manual_seed(seed)
+    source = SMALL * torch.rand(batch, 68, 2, generator=draw)
+    return {
+        "image": torch.rand(batch, 3, SMALL, SMALL, generator=draw),
+        "base_flow": torch.randn(batch, 2, SMALL, SMALL, generator=draw),
+        "gate": torch.rand(batch, 1, SMALL, SMALL, generator=draw),
+        "source_landmarks": source,
+        "target_landmarks": source + torch.randn(batch, 68, 2, generator=draw),
+    }
+
+
+def test_before_training_the_rendering_is_the_plain_warp():
+    inputs = smile_inputs()
+    with torch.no_grad():
+        fields = WarpGenerator(widths=(4, 6, 8, 8))(**inputs)
+        plain = warp(inputs["image"], inputs["base_flow"])
+        rendered = render(inputs["image"], inputs["base_flow"], fields)
+    assert not fields.residual.any()
+    assert not fields.shading.any()
+    assert 0.001 < fields.mask.max() < 0.02
+    closed = (inputs["gate"] == 0).expand_as(plain)
+    torch.testing.assert_close(rendered[closed], plain[closed], rtol=0, atol=0)
+    assert (rendered - plain).abs().max() < 0.02
+
+
+def test_unmoved_landmarks_leave_nothing_to_say():
+    inputs = smile_inputs()
+    inputs["target_landmarks"] = inputs["source_landmarks"]
+    with torch.no_grad():
+        fields = tiny_generator()(**inputs)
+    assert not fields.residual.any()
+    assert not fields.shading.any()
+    assert not fields.mask.any()
+
+
+def test_a_trained_generator_s_fields_do_something_within_their_ranges():
+    inputs = smile_inputs()
+    with torch.no_grad():
+        fields = tiny_generator()(**inputs)
+    shapes = [tuple(field.shape[1:]) for field in fields]
+    assert shapes == [(2, SIDE, SIDE), (3, SIDE, SIDE), (1, SIDE, SIDE), (3, SIDE, SIDE)]
+    assert all(field.dtype == torch.float32 for field in fields)
+    assert fields.residual.abs().max() > 0.1
+    assert fields.shading.abs().max() > 0.01
+    assert fields.mask.max() > 0.1
+    assert fields.mask.min() >= 0
+    assert (fields.mask <= inputs["gate"]).all()
+    assert fields.colour.min() >= 0
+    assert fields.colour.max() <= 1
+
+
+def test_everything_fades_to_nothing_at_the_crop_s_border():
+    with torch.no_grad():
+        fields = tiny_generator()(**{**smile_inputs(), "gate": torch.ones(1, 1, SIDE, SIDE)})
+    for field in (fields.residual, fields.shading, fields.mask):
+        for edge in (field[..., 0, :], field[..., -1, :], field[..., :, 0], field[..., :, -1]):
+            assert not edge.any()
+
+
+def test_shading_is_smooth():
+    """It lives on a grid eight times coarser: the photo's texture stays."""
+    with torch.no_grad():
+        shading = tiny_generator()(**smile_inputs()).shading[..., 24:-24, 24:-24]
+    assert shading.diff(n=2, dim=-1).abs().max() < 0.1 * shading.abs().max()
+
+
+def test_a_picture_s_fields_do_not_depend_on_the_others_in_the_batch():
+    generator, inputs = tiny_generator(), small_inputs()
+    with torch.no_grad():
+        both = generator(**inputs)
+        for index in range(2):
+            alone = generator(**{name: value[index, None] for name, value in inputs.items()})
+            for one, other in zip(alone, both, strict=True):
+                torch.testing.assert_close(one[0], other[index], rtol=1e-4, atol=1e-5)
+
+
+def test_the_network_sees_every_one_of_its_inputs():
+    generator, inputs = tiny_generator(), small_inputs()
+    with torch.no_grad():
+        before = generator(**inputs).colour
+        for name, changed in small_inputs(seed=9).items():
+            after = generator(**{**inputs, name: changed}).colour
+            assert (after - before).abs().max() > 1e-5, name
+
+
+def test_every_parameter_receives_a_gradient_once_the_heads_speak():
+    generator, inputs = tiny_generator(), small_inputs()
+    with torch.no_grad():  # the last layer of a block starts at zero and keeps its first one still
+        for name, parameter in generator.named_parameters():
+            if "second" in name:
+                parameter.normal_(std=0.3, generator=torch.Generator().manual_seed(0))
+    fields = generator(**inputs)
+    render(inputs["image"], inputs["base_flow"], fields).square().mean().backward()
+    silent = [
+        name
+        for name, parameter in generator.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().max() > 0
+    ]
+    assert silent == []
+
+
+def test_an_untrained_generator_s_heads_receive_a_gradient():
+    generator, inputs = WarpGenerator(widths=(4, 6, 8, 8)), small_inputs()
+    rendered = render(inputs["image"], inputs["base_flow"], generator(**inputs))
+    rendered.square().mean().backward()
+    for head in (generator.to_residual, generator.to_shading, generator.to_paint):
+        assert head.weight.grad.abs().max() > 0
+
+
+def test_rendering_follows_the_formula():
+    draw = torch.Generator().manual_seed(3)
+    image = torch.rand(1, 3, 8, 8, generator=draw)
+    base, residual = torch.randn(2, 1, 2, 8, 8, generator=draw)
+    shading, colour = torch.randn(2, 1, 3, 8, 8, generator=draw)
+    mask = torch.rand(1, 1, 8, 8, generator=draw)
+    expected = mask * colour + (1 - mask) * (warp(image, base + residual) + shading)
+    found = render(image, base, WarpFields(residual, shading, mask, colour))
+    torch.testing.assert_close(found, expected)
+
+
+def test_a_warp_by_whole_pixels_is_a_shifted_slice():
+    image = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
+    flow = torch.zeros(1, 2, 20, 24)
+    flow[:, 0], flow[:, 1] = 3, -2
+    moved = warp(image, flow)
+    torch.testing.assert_close(moved[..., 2:, :-3], image[..., :-2, 3:], rtol=0, atol=1e-5)
+    torch.testing.assert_close(warp(image, 0 * flow), image, rtol=0, atol=1e-5)
+
+
+def test_a_warp_beyond_the_border_repeats_the_edge():
+    image = torch.rand(1, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    flow = torch.zeros(1, 2, 6, 6)
+    flow[:, 0] = 50
+    torch.testing.assert_close(warp(image, flow), image[..., -1:].expand_as(image))
+
+
+def test_the_gradient_of_the_warp_is_right():
+    draw = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 2, 6, 6, generator=draw, dtype=torch.float64).requires_grad_()
+    # well inside the picture, and off the grid's lines, where bilinear sampling has a corner
+    at = torch.stack(torch.meshgrid(*[torch.arange(6.0)] * 2, indexing="xy"))[None].double()
+    wanted = torch.randint(1, 4, (1, 2, 6, 6), generator=draw) + 0.2
+    wanted += 0.6 * torch.rand(1, 2, 6, 6, generator=draw, dtype=torch.float64)
+    assert gradcheck(warp, (image, (wanted - at).requires_grad_()))
+
+
+def test_strength_by_hand():
+    """Eyes 10 pixels apart; all landmarks move by a tenth of a pixel: one hundredth."""
+    source = torch.zeros(1, 68, 2)
+    source[:, 42:48, 0] = 10
+    for moved, unit in ((0.1, 0.01), (0.3, 0.03), (5.0, 0.5)):
+        said = strength(source, source + torch.tensor([0.6, -0.8]) * moved)
+        assert said.item() == pytest.approx(unit**2 / (unit**2 + REST**2), rel=1e-4)
+    assert strength(source, source).item() == 0
+    assert strength(source, source + torch.tensor([0.1, 0.0])).item() == pytest.approx(0.5, 1e-4)
+
+
+def test_strength_does_not_depend_on_the_size_of_the_face():
+    source = small_inputs()["source_landmarks"]
+    target = small_inputs()["target_landmarks"]
+    torch.testing.assert_close(strength(source, target), strength(7 * source, 7 * target))
+
+
+def test_two_generators_and_a_shape_model_fit_into_16_megabytes_at_half_precision():
+    with torch.device("meta"):
+        generator = WarpGenerator()
+    one = sum(parameter.numel() for parameter in generator.parameters())
+    shapes = sum(buffer.numel() for buffer in ShapeModel(("neutral", "happiness")).buffers())
+    assert 2 * 2 * one + 4 * shapes < 16e6
+
+
+def test_a_saved_generator_comes_back_bit_equal(tmp_path):
+    generator, inputs = tiny_generator(), small_inputs()
+    generator.save_pretrained(tmp_path)
+    loaded = WarpGenerator.from_pretrained(tmp_path)
+    assert not loaded.training
+    assert tuple(loaded.config.widths) == (4, 6, 8, 8)
+    with torch.no_grad():
+        for one, other in zip(generator(**inputs), loaded(**inputs), strict=True):
+            assert torch.equal(one, other)
+
+
+def test_weights_of_another_width_are_refused(tmp_path):
+    WarpGenerator(widths=(4, 6, 8, 10)).save_pretrained(tmp_path)
+    weights = (tmp_path / "diffusion_pytorch_model.safetensors").read_bytes()
+    WarpGenerator(widths=(4, 6, 8, 8)).save_pretrained(tmp_path)
+    (tmp_path / "diffusion_pytorch_model.safetensors").write_bytes(weights)
+    with pytest.raises(CheckpointError):
+        WarpGenerator.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_in_half_precision_the_fields_are_still_float32_and_nearly_the_same(dtype):
+    inputs = small_inputs()
+    with torch.no_grad():
+        exact, half = tiny_generator()(**inputs), tiny_generator().to(dtype)(**inputs)
+    for one, other in zip(exact, half, strict=True):
+        assert other.dtype == torch.float32
+        assert (one - other).abs().max() < 0.05 * max(1, one.abs().max())

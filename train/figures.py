@@ -1,0 +1,41 @@
+"""The README's picture: composites before and after.
+
+    python -m train.figures checkpoints/g2gan-london
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from g2gan import G2GAN
+
+ROOT = Path(__file__).resolve().parents[1]
+NEUTRAL, SMILING = "man-20s-neutral.jpg", "woman-20s-fair-smiling.jpg"
+HEIGHT = 560  # pixels of the figure
+
+
+def edits(pipe: G2GAN) -> Image.Image:
+    """Side by side: a neutral composite, its smile; a smiling composite, its neutral face."""
+    neutral, smiling = (Image.open(ROOT / "examples" / name) for name in (NEUTRAL, SMILING))
+    row = [
+        neutral,
+        pipe.synthesize(neutral, "happiness").images[0],
+        smiling,
+        pipe.remove(smiling).images[0],
+    ]
+    sized = [image.resize((image.width * HEIGHT // image.height, HEIGHT)) for image in row]
+    return Image.fromarray(np.hstack([np.asarray(image) for image in sized]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("checkpoint", type=Path)
+    arguments = parser.parse_args()
+    pipe = G2GAN.from_pretrained(arguments.checkpoint)
+    edits(pipe).save(ROOT / "docs" / "edits.jpg", quality=90)
+
+
+if __name__ == "__main__":
+    main()
