@@ -73,8 +73,8 @@ def crop(image: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
     Edges are replicated. A photo that shrinks is blurred first, so that nothing aliases.
     """
     scale = scale_of(matrix)
+    image, matrix = _around(image, matrix, side)
     if scale < 0.7:
-        image, matrix = _around(image, matrix, side)
         image = cv2.GaussianBlur(image, (0, 0), 0.4 / scale)
     return cv2.warpAffine(
         image, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
@@ -82,7 +82,7 @@ def crop(image: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
 
 
 def _around(image: np.ndarray, matrix: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Only the rectangle of a large photo that the frame sees, and the matrix that fits it."""
+    """The rectangle of a photo that the frame sees (OpenCV stops at 32,767 px), and its matrix."""
     corners = transform(invert(matrix), np.array([[0, 0], [side, 0], [0, side], [side, side]]))
     margin = 4 / scale_of(matrix)
     height, width = image.shape[:2]

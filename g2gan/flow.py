@@ -183,45 +183,47 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
     if window is None:
         return result, touched
     x0, y0, x1, y1 = window
-    size = (x1 - x0, y1 - y0)
-    to_crop = matrix.copy()
-    to_crop[:, 2] += matrix[:, :2] @ [x0, y0]
-    to_wide = to_crop + np.array([[0, 0, MARGIN], [0, 0, MARGIN]])
+    scale = scale_of(matrix)
 
-    def at_photo(field: np.ndarray, to_field: np.ndarray) -> np.ndarray:
-        scale = scale_of(matrix)
+    def at_photo(field: np.ndarray, margin: int) -> np.ndarray:
+        """A field that reaches `margin` past the crop, at the window's pixels."""
         if scale > 1.5:  # the photo is coarser than the crop
             field = cv2.GaussianBlur(field, (0, 0), 0.4 * scale)
-        return cv2.warpAffine(field, to_field, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
+        to_field = matrix.copy()
+        to_field[:, 2] += matrix[:, :2] @ [x0, y0] + margin
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(field, to_field, (x1 - x0, y1 - y0), flags=flags)
 
-    in_photo = (edit.flow @ np.linalg.inv(matrix[:, :2]).T.astype(np.float32)).astype(np.float32)
-    flow = at_photo(in_photo, to_wide)
-    shading, mask = at_photo(edit.shading, to_crop), at_photo(edit.mask, to_crop)
-    touches = (np.abs(flow).max(2) > STILL) | (np.abs(shading).max(2) > UNLIT)
-    touches |= mask > UNPAINTED
+    in_photo = edit.flow @ np.linalg.inv(matrix[:, :2]).T.astype(np.float32)
+    x, y = (at_photo(np.ascontiguousarray(in_photo[..., axis]), MARGIN) for axis in (0, 1))
+    shading, mask = at_photo(edit.shading * 255, 0), at_photo(edit.mask, 0)
+    lit = (np.abs(edit.shading).max(2) > UNLIT).astype(np.float32)
+    touches = (cv2.magnitude(x, y) > STILL) | (at_photo(lit, 0) > 0) | (mask > UNPAINTED)
 
-    columns, rows = np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32)
-    flow[..., 0] += columns
-    flow[..., 1] += rows[:, None]
-    painted = _remap(photo, flow).astype(np.float32)
-    painted += shading * 255
-    if edit.mask.any():
-        share = mask[..., None]
-        painted += share * (at_photo(edit.colour, to_crop) * 255 - painted)
-    new = np.clip(np.rint(painted), 0, 255).astype(np.uint8)
+    x += np.arange(x0, x1, dtype=np.float32)
+    y += np.arange(y0, y1, dtype=np.float32)[:, None]
+    warped = _remap(photo, x, y)
+    new = cv2.add(warped, shading, dtype=cv2.CV_8U)  # rounds and saturates
+    rows, columns = np.nonzero(mask.max(1) > 0)[0], np.nonzero(mask.max(0) > 0)[0]
+    if len(rows):
+        part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
+        share, colour = mask[part][..., None], at_photo(edit.colour * 255, 0)[part]
+        unpainted = warped[part] + shading[part]
+        new[part] = np.clip(np.rint(unpainted + share * (colour - unpainted)), 0, 255)
     inside = (slice(y0, y1), slice(x0, x1))
-    result[inside] = np.where(touches[..., None], new, photo[inside])
-    touched[inside] = np.where(touches, 1 + np.rint(mask * 254), 0).astype(np.uint8)
+    cv2.copyTo(new, touches.astype(np.uint8), result[inside])
+    touched[inside] = touches * (1 + np.rint(mask * 254)).astype(np.uint8)
     return result, touched
 
 
-def _remap(photo: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """The photo at the places `where` (h, w, 2); OpenCV's remap stops at 32,767 pixels a side."""
-    x, y = where[..., 0], where[..., 1]
-    left, top = max(int(x.min()) - 4, 0), max(int(y.min()) - 4, 0)
-    part = photo[top : int(y.max()) + 6, left : int(x.max()) + 6]
-    shifted = where - np.array([left, top], np.float32)
-    return cv2.remap(part, shifted, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+def _remap(photo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The photo at the places x, y (h, w) each, the border repeated."""
+    # only the part that is seen: OpenCV's remap stops at 32,767 pixels a side
+    height, width = photo.shape[:2]
+    left, top = (int(np.clip(v.min() - 4, 0, n - 1)) for v, n in ((x, width), (y, height)))
+    right, bottom = (int(np.clip(v.max() + 6, 0, n - 1)) for v, n in ((x, width), (y, height)))
+    part = photo[top : bottom + 1, left : right + 1]
+    return cv2.remap(part, x - left, y - top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _window(

@@ -30,7 +30,7 @@ def fit_shape_model(neutral: np.ndarray, smiling: np.ndarray, ridge: float = RID
     displacements = _with_mirrors(happy - true_rest).reshape(-1, at_rest[0, 0].size)
     basis, deviation = _principal(displacements, model.config.components, 0.0)
     parameters = displacements @ basis
-    limits = LEEWAY * np.stack([parameters.min(0), parameters.max(0)])
+    limits = LEEWAY * np.stack([parameters.min(0).clip(max=0), parameters.max(0).clip(min=0)])
     _store(model, basis=_as_shapes(basis), deviation=deviation, limits=limits)
 
     sizes = np.linalg.norm((happy - true_rest).mean(1).reshape(len(happy), -1), axis=1)
