@@ -118,7 +118,8 @@ def _transfer(pipe: G2GAN, expressed: list[Path], neutral: list[Path]) -> None:
             photo_a, face_a = _photo("First person")
         with gr.Column():
             photo_b, face_b = _photo("Second person")
-    pairs = list(zip(expressed, neutral[1:] + neutral[:1], strict=False))  # of different people
+    pairs = zip(expressed, reversed(neutral), strict=False)
+    pairs = [(a, b) for a, b in pairs if _person(a) != _person(b)]
     _examples(pairs[:3], [photo_a, photo_b])
     button = gr.Button("Swap the expressions", variant="primary")
     with gr.Row():
@@ -173,6 +174,10 @@ def _photo(label: str, examples: Sequence[Path] = ()) -> tuple[gr.Image, gr.Radi
     face = gr.Radio(list(range(1, FACES + 1)), value=1, label="Face", info=info, visible=False)
     _examples([(path,) for path in examples], [photo])
     return photo, face
+
+
+def _person(portrait: Path) -> str:
+    return portrait.stem.rsplit("-", 1)[0]
 
 
 def _examples(rows: Sequence[tuple[Path, ...]], photos: list[gr.Image]) -> None:
@@ -278,7 +283,7 @@ def _in_plain_words(function: Callable) -> Callable:
 
 
 def _sorry(message: str) -> gr.Error:
-    return gr.Error(message, title="This did not work", print_exception=False)
+    return gr.Error(message, print_exception=False)
 
 
 def main() -> None:

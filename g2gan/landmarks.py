@@ -4,13 +4,8 @@ Faces are found first, on the whole photo and on overlapping tiles (a detector t
 of a group photo misses small faces); then the mesh is run on an enlarged crop round each one.
 """
 
-import contextlib
-import hashlib
 import os
-import sys
-import tempfile
 import threading
-import urllib.request
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +16,16 @@ import cv2
 import numpy as np
 
 from g2gan.alignment import eye_centres
-from g2gan.errors import DetectorError, ImageError
+from g2gan.engines import (
+    MODEL_VARIABLE,
+    SolutionsEngine,
+    TasksEngine,
+    box_of,
+    silenced_stderr,
+    start_engine,
+)
+from g2gan.errors import ImageError
+from g2gan.mesh import POINTS
 
 # The paper's 68 landmarks as points of the mesh, in dlib's order: jaw, brows, nose, eyes, outer and
 # inner lips. "Right" in dlib's order comes first and is the person's own.
@@ -36,14 +40,6 @@ LANDMARKS_68 = (
 )
 # fmt: on
 
-MESH_POINTS = 478
-MODEL_VARIABLE = "G2GAN_FACE_LANDMARKER"
-MODEL_URL = (
-    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/"
-    "float16/1/face_landmarker.task"
-)
-MODEL_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
-
 TILE = 512  # pixels of a tile when faces are searched: well above what the detectors see (128, 192)
 SMALLEST_TILE = 256  # of the photo's own pixels; below, its small faces are too coarse for a mesh
 TILE_OVERLAP = 0.3  # of a tile: more than the largest face that the next coarser tiles may miss
@@ -51,7 +47,6 @@ CROP_PER_FACE = (
     2.2  # side of the mesh's crop over the face's: contour points slide when it is tight
 )
 CROP_SIDES = (512, 768)  # smallest and largest crop, in pixels, that the mesh is run on
-CROWD = 8  # faces that one run of the mesh may return
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,9 +129,9 @@ class LandmarkDetector:
         return distinct
 
     @cached_property
-    def _engine(self) -> "_Solutions | _Tasks":
-        with _silenced_stderr():
-            engine = _start(self._model_path)
+    def _engine(self) -> "SolutionsEngine | TasksEngine":
+        with silenced_stderr():
+            engine = start_engine(self._model_path)
             engine.find(np.zeros((48, 64, 3), np.uint8), whole=True)  # its first run warns too
         weakref.finalize(self, engine.close)  # left open, MediaPipe complains when Python ends
         return engine
@@ -145,7 +140,7 @@ class LandmarkDetector:
 # Boxes are (x0, y0, x1, y1) in pixels of the image that a function was given.
 
 
-def _find(engine: "_Solutions | _Tasks", image: np.ndarray) -> list[np.ndarray]:
+def _find(engine: "SolutionsEngine | TasksEngine", image: np.ndarray) -> list[np.ndarray]:
     """Boxes of what may be faces, each once: coarse tiles first, they see large faces best."""
     found: list[np.ndarray] = []
     long_side = max(image.shape[:2])
@@ -192,7 +187,7 @@ def _tiles(image: np.ndarray, side: int) -> Iterator[tuple[int, int, np.ndarray]
 
 
 def _mesh_in(
-    engine: "_Solutions | _Tasks", image: np.ndarray, box: np.ndarray
+    engine: "SolutionsEngine | TasksEngine", image: np.ndarray, box: np.ndarray
 ) -> np.ndarray | None:
     """The mesh (478, 3), pixels of the image, of the face in a box; `None` where there is none."""
     centre = (box[:2] + box[2:]) / 2
@@ -204,7 +199,7 @@ def _mesh_in(
     # neighbours are in the crop too: the face that was asked for is the one in the middle
     mesh = min(meshes, key=lambda mesh: np.hypot(*(mesh[:, :2].mean(0) - 0.5)))
     mesh = mesh * side + [x, y, 0]
-    found_again = _overlap(_box_of(mesh), box) > 0.25
+    found_again = _overlap(box_of(mesh), box) > 0.25
     return mesh if found_again else None
 
 
@@ -224,17 +219,13 @@ def _square(image: np.ndarray, x: int, y: int, side: int) -> np.ndarray:
 
 def _is_face(mesh: np.ndarray, size: tuple[int, int]) -> bool:
     """Not degenerate: eyes apart (a profile cannot be edited), and the middle in the photo."""
-    if mesh.shape != (MESH_POINTS, 3) or not np.isfinite(mesh).all():
+    if mesh.shape != (POINTS, 3) or not np.isfinite(mesh).all():
         return False
     right, left = eye_centres(mesh)
-    x0, y0, x1, y1 = _box_of(mesh)
+    x0, y0, x1, y1 = box_of(mesh)
     x, y = mesh[:, :2].mean(0)
     inside = 0 <= x < size[0] and 0 <= y < size[1]
     return bool(inside and np.hypot(*(left - right)) > 0.1 * max(x1 - x0, y1 - y0))
-
-
-def _box_of(mesh: np.ndarray) -> np.ndarray:
-    return np.concatenate([mesh[:, :2].min(0), mesh[:, :2].max(0)])
 
 
 def _area(box: np.ndarray | tuple[float, ...]) -> float:
@@ -245,146 +236,3 @@ def _overlap(a: np.ndarray | tuple[float, ...], b: np.ndarray | tuple[float, ...
     """Shared area over the smaller box's: 1 for a box in another (half a face, seen by a tile)."""
     shared = (max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3]))
     return _area(shared) / max(min(_area(a), _area(b)), 1e-9)
-
-
-def _start(model_path: str | Path | None) -> "_Solutions | _Tasks":
-    try:
-        import mediapipe
-    except ImportError as error:
-        raise DetectorError(f"MediaPipe cannot be imported ({error}); install mediapipe") from error
-    if model_path is not None:
-        return _Tasks(Path(model_path))
-    if hasattr(mediapipe, "solutions"):
-        return _Solutions()
-    return _Tasks(_fetched_model())
-
-
-class _Solutions:
-    """MediaPipe up to 0.10.21: models in the wheel, and a detector for distant faces."""
-
-    tile_shares = (1.0, 0.5)  # of the long side; the detector sees faces from 6% of a tile's side
-
-    def __init__(self) -> None:
-        from mediapipe import solutions
-
-        self._finder = solutions.face_detection.FaceDetection(model_selection=1)
-        self._mesh = solutions.face_mesh.FaceMesh(
-            static_image_mode=True, refine_landmarks=True, max_num_faces=CROWD
-        )
-        # MediaPipe warns once in a process, at the first face: here, while nobody listens, by a
-        # detector so credulous that it sees one in a black picture
-        with solutions.face_mesh.FaceMesh(
-            static_image_mode=True, min_detection_confidence=0.0
-        ) as credulous:
-            credulous.process(np.zeros((48, 64, 3), np.uint8))
-
-    def find(self, image: np.ndarray, whole: bool) -> np.ndarray:
-        """Boxes (N, 4) of faces in an image."""
-        boxes = []
-        for detection in self._finder.process(image).detections or []:
-            box = detection.location_data.relative_bounding_box
-            boxes.append([box.xmin, box.ymin, box.xmin + box.width, box.ymin + box.height])
-        if whole:  # faces that fill the photo: the mesh's own detector sees them better
-            boxes += [_box_of(mesh) for mesh in self.meshes(image)]
-        return _in_pixels(boxes, image)
-
-    def meshes(self, image: np.ndarray) -> list[np.ndarray]:
-        """Meshes (478, 3) as shares of the image's width, height and width."""
-        faces = self._mesh.process(image).multi_face_landmarks or []
-        return [np.array([[p.x, p.y, p.z] for p in face.landmark]) for face in faces]
-
-    def close(self) -> None:
-        self._finder.close()
-        self._mesh.close()
-
-
-class _Tasks:
-    """MediaPipe's newer interface: one model file, whose own detector wants larger faces."""
-
-    tile_shares = (1.0, 0.5, 0.25)  # of the long side; it sees faces from 12% of a tile's side
-
-    def __init__(self, model: Path) -> None:
-        from mediapipe.tasks.python import BaseOptions, vision
-
-        try:
-            content = model.read_bytes()
-            options = vision.FaceLandmarkerOptions(
-                base_options=BaseOptions(model_asset_buffer=content), num_faces=CROWD
-            )
-            self._landmarker = vision.FaceLandmarker.create_from_options(options)
-        except OSError as error:
-            raise DetectorError(f"{model} cannot be read: {error.strerror}") from error
-        except (RuntimeError, ValueError) as error:
-            raise DetectorError(f"{model} is no face_landmarker.task of MediaPipe") from error
-
-    def find(self, image: np.ndarray, whole: bool) -> np.ndarray:
-        """Boxes (N, 4) of faces in an image."""
-        return _in_pixels([_box_of(mesh) for mesh in self.meshes(image)], image)
-
-    def meshes(self, image: np.ndarray) -> list[np.ndarray]:
-        """Meshes (478, 3) as shares of the image's width, height and width."""
-        import mediapipe
-
-        picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image)
-        faces = self._landmarker.detect(picture).face_landmarks
-        return [np.array([[p.x, p.y, p.z] for p in face]) for face in faces]
-
-    def close(self) -> None:
-        try:
-            self._landmarker.close()
-        except RuntimeError:  # 1.2.2 when Python ends: the thread that it closes with is gone
-            self._landmarker._handle = None  # or its destructor would print another exception
-
-
-def _in_pixels(boxes: list, image: np.ndarray) -> np.ndarray:
-    height, width = image.shape[:2]
-    return np.array(boxes, np.float64).reshape(-1, 4) * [width, height, width, height]
-
-
-def _fetched_model() -> Path:
-    """The user's copy of `face_landmarker.task`, fetched where it is missing or damaged."""
-    cache = os.environ.get("XDG_CACHE_HOME") or (
-        os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else None
-    )
-    folder = (Path(cache) if cache else Path.home() / ".cache") / "g2gan"
-    path = folder / "face_landmarker.task"
-    try:
-        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == MODEL_SHA256:
-            return path
-        with urllib.request.urlopen(MODEL_URL, timeout=30) as answer:
-            content = answer.read()
-        if hashlib.sha256(content).hexdigest() != MODEL_SHA256:
-            raise DetectorError(f"{MODEL_URL} is not the file it should be (sha256 differs)")
-        folder.mkdir(parents=True, exist_ok=True)
-        # another process may be fetching too: each writes its own file, the last rename wins
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as temporary:
-            temporary.write(content)
-        os.replace(temporary.name, path)
-    except OSError as error:
-        raise DetectorError(
-            f"the landmark model could not be fetched ({error}); download {MODEL_URL} and set "
-            f"{MODEL_VARIABLE} to its path"
-        ) from error
-    return path
-
-
-_stderr_lock = threading.Lock()
-
-
-@contextlib.contextmanager
-def _silenced_stderr() -> Iterator[None]:
-    """Redirects file descriptor 2 meanwhile: MediaPipe's C++ start-up lines know no log level."""
-    with _stderr_lock:  # two detectors that start at once must not restore each other's
-        try:
-            saved = os.dup(2)
-        except OSError:  # there is no stderr to silence
-            yield
-            return
-        sink = os.open(os.devnull, os.O_WRONLY)
-        try:
-            os.dup2(sink, 2)
-            yield
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-            os.close(sink)

@@ -1,5 +1,6 @@
 """Frames: where the eyes land, and what a crop shows."""
 
+import cv2
 import numpy as np
 import pytest
 from tiny import face_mesh
@@ -129,6 +130,17 @@ def test_a_crop_entirely_beyond_the_border_is_the_nearest_edge(scale, shift):
     photo[:, :30] = 200
     beyond = crop(photo, np.array([[scale, 0, shift], [0, scale, 0]]), 32)
     assert (beyond == (0 if shift < 0 else 200)).all()
+
+
+@pytest.mark.parametrize("scale", [0.9, 1.7, 3.0, 6.0])
+@pytest.mark.parametrize("degrees", [0, 24])
+def test_a_crop_needs_no_more_of_the_photo_than_it_sees(scale, degrees):
+    """Up to the crop's own border it is what the whole photo gives."""
+    photo = noise(400, 400)
+    matrix = similarity(scale, degrees)
+    matrix[:, 2] = 24 - matrix[:, :2] @ [200.3, 190.7]
+    whole = cv2.warpAffine(photo, matrix, (48, 48), flags=cv2.INTER_CUBIC)
+    assert np.abs(crop(photo, matrix, 48).astype(int) - whole).max() <= 12  # 1/32 px of noise
 
 
 @pytest.mark.parametrize("channels", [1, 3])

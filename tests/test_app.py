@@ -177,12 +177,14 @@ def test_the_api_has_four_endpoints_with_named_and_described_inputs(client):
 
 
 def test_examples_are_served_from_their_folder_so_that_they_outlive_temporary_files(tmp_path):
-    for kind in ("neutral", "smiling"):
-        Image.fromarray(draw_face(64)).save(tmp_path / f"drawn-{kind}.jpg")
+    for name in ("one-neutral", "one-smiling", "two-neutral"):
+        Image.fromarray(draw_face(64)).save(tmp_path / f"{name}.jpg")
     page = app.build(tiny_pipeline(), examples=tmp_path)
     samples = [block.samples for block in page.blocks.values() if hasattr(block, "samples")]
-    assert len(samples) == 4
-    assert not any("drawn" in path for files in page.temp_file_sets for path in files)
+    assert [len(rows) for rows in samples] == [1, 2, 1, 2]
+    assert not any(
+        "neutral" in path or "smiling" in path for files in page.temp_file_sets for path in files
+    )
     assert all(age <= 3600 for age in page.delete_cache)
 
 

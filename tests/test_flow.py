@@ -12,6 +12,7 @@ from g2gan.flow import (
     RINGS,
     STILL,
     UNLIT,
+    UNPAINTED,
     WIDE,
     Edit,
     apply,
@@ -107,13 +108,13 @@ def test_equal_shapes_have_no_flow_and_give_back_the_photo():
 
 
 def test_a_change_of_depth_alone_moves_nothing():
-    deeper = working_mesh() + [0, 0, 5]
+    deeper = working_mesh() + np.array([0, 0, 5])
     assert not base_flow(working_mesh(), deeper).any()
 
 
 def test_a_rigid_shift_is_the_flow_inside_the_face_and_nothing_beyond_the_last_ring():
     source, shift = working_mesh(), np.array([3.25, -2.5])
-    target = source + [*shift, 0]
+    target = source + np.append(shift, 0)
     flow = base_flow(source, target)
     inside = shrunk(filled(target[list(FACE_OVAL), :2]))
     assert inside.sum() > 20_000
@@ -125,7 +126,7 @@ def test_a_rigid_shift_is_the_flow_inside_the_face_and_nothing_beyond_the_last_r
 
 def test_the_rings_fade_outwards():
     source = working_mesh()
-    flow = base_flow(source, source + [4, 0, 0])
+    flow = base_flow(source, source + np.array([4, 0, 0]))
     oval = source[list(FACE_OVAL), :2]
     centre, temple = oval.mean(0), source[454, :2]  # along a row from the face outwards
     steps = np.linspace(1.05, 1 + RINGS[-1][0], 12)
@@ -181,7 +182,7 @@ def test_without_margin_the_flow_is_the_centre_of_the_wide_one():
 def test_the_flow_is_nothing_on_its_own_border_even_for_a_large_face():
     source = working_mesh()
     source[:, :2] = (source[:, :2] - SIDE / 2) * 2 + SIDE / 2
-    flow = base_flow(source, source + [6, 6, 0])
+    flow = base_flow(source, source + np.array([6, 6, 0]))
     border = np.ones((WIDE, WIDE), bool)
     border[1:-1, 1:-1] = False
     assert not flow[border].any()
@@ -270,6 +271,26 @@ def test_an_edit_that_does_nothing_touches_nothing():
         assert not done.any()
 
 
+def test_what_is_too_faint_to_count_is_not_done_beside_what_counts_either():
+    photo = np.full((SIDE, SIDE, 3), 10, np.uint8)
+    shading = np.full((SIDE, SIDE, 3), 0.9 * UNLIT, np.float32)
+    shading[[4, -5], [4, -5]] = 0.2  # the only two pixels that count
+    mask = np.full((SIDE, SIDE), 0.9 * UNPAINTED, np.float32)
+    faint = nothing(shading=shading, mask=mask, colour=np.ones((SIDE, SIDE, 3), np.float32))
+    edited, done = apply(photo, np.array([[1.0, 0, 0], [0, 1.0, 0]]), faint)
+    assert 2 <= (done > 0).sum() <= 18
+    np.testing.assert_array_equal(edited[done == 0], photo[done == 0])
+
+
+def test_an_edit_of_a_photo_coarser_than_the_crop_is_averaged_not_sampled():
+    """Shading of alternating pixels is none from afar."""
+    board = (np.indices((SIDE, SIDE)).sum(0) % 2 * 2 - 1) * border_ramp(SIDE, 16)
+    shading = np.repeat(0.4 * board[..., None], 3, 2).astype(np.float32)
+    photo = np.full((60, 60, 3), 128, np.uint8)
+    edited, _ = apply(photo, similarity(4.3, 10, (30, 30)), nothing(shading=shading))
+    assert np.abs(edited.astype(int) - 128).max() <= 3
+
+
 @pytest.mark.parametrize("scale", [0.25, 0.8, 1.0, 3.0])
 def test_smooth_shading_on_a_flat_photo_has_no_seam(scale):
     rng = np.random.default_rng(1)
@@ -352,14 +373,16 @@ def test_where_the_mask_is_1_the_colour_is_painted():
     assert not done[~painted].any()
 
 
-def test_the_map_says_which_share_is_painted():
-    half = nothing(
-        mask=np.full((SIDE, SIDE), 0.5, np.float32), colour=np.ones((SIDE, SIDE, 3), np.float32)
+@pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
+def test_the_map_says_which_share_is_painted(share):
+    partly = nothing(
+        mask=np.full((SIDE, SIDE), share, np.float32), colour=np.ones((SIDE, SIDE, 3), np.float32)
     )
     photo = np.zeros((SIDE, SIDE, 3), np.uint8)
-    edited, done = apply(photo, np.array([[1.0, 0, 0], [0, 1.0, 0]]), half)
-    assert (done[10:-10, 10:-10] == 128).all()
-    assert np.abs(edited[10:-10, 10:-10].astype(int) - 127.5).max() <= 1
+    edited, done = apply(photo, np.array([[1.0, 0, 0], [0, 1.0, 0]]), partly)
+    inside = (slice(10, -10), slice(10, -10))
+    assert np.abs(done[inside] - (1 + 254 * share)).max() <= 0.5
+    assert np.abs(edited[inside] - 255 * share).max() <= 0.5
 
 
 def test_what_would_leave_the_range_of_a_byte_is_clipped():

@@ -8,8 +8,9 @@ import pytest
 from faces import LEFT_EYE, MOUTH_CENTRE, RIGHT_EYE, SKIN, draw_face
 
 from g2gan.alignment import eye_centres
+from g2gan.engines import MODEL_VARIABLE
 from g2gan.errors import DetectorError, ImageError
-from g2gan.landmarks import LANDMARKS_68, MODEL_VARIABLE, Face, LandmarkDetector
+from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 
 # in dlib's order: each point's partner when the picture is mirrored
 MIRRORED = [

@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from faces import draw_face
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from tiny import tiny_pipeline
 
 from g2gan import (
     G2GAN,
@@ -21,8 +23,6 @@ from g2gan import (
     NoFaceError,
     UnknownExpressionError,
 )
-from faces import draw_face
-from tiny import tiny_pipeline
 
 
 @pytest.fixture(scope="module")

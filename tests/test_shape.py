@@ -123,7 +123,7 @@ def test_an_expression_is_taken_off_along_a_turned_face_too(move):
 
 
 def test_an_unknown_expression_is_refused_and_the_known_ones_are_named():
-    with pytest.raises(UnknownExpressionError, match="'joy'.*neutral, happiness"):
+    with pytest.raises(UnknownExpressionError, match=r"'joy'.*neutral, happiness"):
         tiny_shape_model().express(face_mesh(), {"happiness": 0.5, "joy": 0.5})
 
 
@@ -166,6 +166,19 @@ def test_a_stranger_s_neutral_face_is_hardly_moved():
     model, (neutral, _) = tiny_shape_model(), people(6, seed=99)
     for mesh in neutral[:, 0]:
         assert rms(model.neutral(mesh) - mesh) < 0.005 * eye_distance(mesh)
+
+
+@pytest.mark.parametrize("strength", [0.03, 0.2, 1.0])
+def test_the_fainter_the_expression_the_less_of_it_is_taken_off(strength):
+    """`size^2 / (size^2 + calm^2)` of it, so that a neutral face is left as it is."""
+    model, mesh = tiny_shape_model(), smile(face_mesh(), strength)
+    eager = ShapeModel(expressions=model.expressions, calm=1e-9)
+    eager.load_state_dict(model.state_dict())
+    pose = model.pose(mesh)
+    all_of_it, done = (pose.to_head(m.neutral(mesh)) - pose.to_head(mesh) for m in (eager, model))
+    size = np.sqrt((all_of_it[HANDLES] ** 2).sum(1).mean())
+    fade = size**2 / (size**2 + model.config.calm**2)
+    np.testing.assert_allclose(done, fade * all_of_it, atol=1e-9)
 
 
 def test_cross_fitted_guesses_are_of_people_who_were_not_in_the_fit():

@@ -1,4 +1,4 @@
-"""`WarpGenerator`: starts as the plain warp, says nothing where nothing moves, learns everywhere."""
+"""`WarpGenerator`: starts as the plain warp, says nothing where nothing moves, learns it all."""
 
 import numpy as np
 import pytest

@@ -43,7 +43,6 @@ class Group:
 GROUPS = {
     "woman-20s-fair": Group(("100", "118", "010", "122"), smiles=True, loose_hair=True),
     "woman-20s-dark": Group(("014", "086", "011", "090"), smiles=True),
-    "woman-30s": Group(("032", "011", "020", "102"), loose_hair=True),
     "woman-black": Group(("025", "126", "129", "094"), smiles=True, loose_hair=True),
     "woman-east-asian": Group(("030", "034", "087", "134"), loose_hair=True),
     "woman-west-asian": Group(("135", "066", "064", "134")),
@@ -250,8 +249,11 @@ def _average(portraits: list[Portrait], flows: list[np.ndarray], mesh: np.ndarra
     weights = _weights(
         np.stack([a * lab + (1 - a) * backdrop for lab, a in zip(labs, alphas, strict=True)]), mesh
     )
-    alpha = cv2.GaussianBlur((weights * alphas).sum(0), (0, 0), 1.0)[..., None]
-    alpha = np.clip(2 * alpha - 0.5, 0, 1)  # where most people are: no half-transparent shoulders
+    alpha = cv2.GaussianBlur((weights * alphas).sum(0), (0, 0), 1.0)
+    # where most people are, and no strands: nothing is half-transparent
+    alpha = cv2.morphologyEx(np.clip((alpha - 0.5) / 0.3, 0, 1), cv2.MORPH_OPEN, _disc(9))[
+        ..., None
+    ]
     alpha = alpha * alpha * (3 - 2 * alpha)
     weights = weights * (np.clip(2 * np.stack(alphas) - 1, 0, 1) + 1e-3)
     lab = _with_detail(np.stack(labs), weights / weights.sum(0))

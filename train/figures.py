@@ -1,6 +1,6 @@
 """The README's picture: composites before and after.
 
-    python -m train.figures checkpoints/g2gan-london
+python -m train.figures checkpoints/g2gan-london
 """
 
 import argparse
