@@ -45,6 +45,7 @@ NOTE = """
 share it. Photos and results are deleted from the server within an hour; nothing else is kept.
 """
 NO_PHOTO = "Choose a photo first, or click one of the examples."
+GONE = "This photo has been deleted from the server meanwhile. Please choose it again."
 NOT_SO_MANY = "There are not that many faces in the photo; 1 is the largest."
 UNEXPECTED = "Something went wrong on our side. Please try again, or try another photo."
 
@@ -257,7 +258,10 @@ def _wire(
 
 
 def _path(photo: dict | None) -> str | None:
-    return photo["path"] if photo else None
+    path = photo["path"] if photo else None
+    if path and not Path(path).is_file():
+        raise _sorry(GONE)
+    return path
 
 
 def _in_plain_words(function: Callable) -> Callable:

@@ -156,6 +156,12 @@ def test_no_photo_and_no_such_face_are_explained(client, folder):
     assert refusal(client, folder / "portrait.png", face=0) == app.NOT_SO_MANY
 
 
+def test_a_photo_that_was_cleaned_away_is_asked_for_again(tmp_path):
+    with pytest.raises(gr.Error) as caught:
+        app._path({"path": str(tmp_path / "cleaned.jpg")})
+    assert caught.value.message == app.GONE
+
+
 def test_a_bug_shows_a_plain_sentence_and_logs_where_but_no_names(caplog):
     def edit(path: str) -> None:
         raise RuntimeError(f"cannot do this with {path}")

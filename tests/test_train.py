@@ -218,7 +218,7 @@ def test_an_exported_run_is_a_checkpoint_and_a_start_for_the_next(data, prepared
     trainer.train()
     out = tmp_path / "checkpoint"
     for _ in range(2):  # the second replaces the first
-        export([tmp_path / "run"], prepared, out, "smoke")
+        export([tmp_path / "run"], prepared, out)
     pipe = G2GAN.from_pretrained(out)
     assert pipe.expressions == ("neutral", "happiness")
     averaged = trainer.averages["removal"].state_dict()
@@ -239,6 +239,6 @@ def test_an_export_without_a_direction_names_it(data, prepared, tmp_path):
     config = replace(SMOKE, directions=("synthesis",), losses=losses)
     Trainer(config, data, tmp_path).save()
     with pytest.raises(ValueError, match="no run trains removal"):
-        export([tmp_path], prepared, tmp_path / "out", "smoke")
+        export([tmp_path], prepared, tmp_path / "out")
     assert (tmp_path / STATE).is_file()
     assert not (tmp_path / "out").exists()

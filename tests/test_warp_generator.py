@@ -129,6 +129,23 @@ def test_the_network_sees_every_one_of_its_inputs():
             assert (after - before).abs().max() > 1e-5, name
 
 
+def test_the_network_sees_each_landmark_where_it_is():
+    """Four by four crop pixels make one of the grid on which landmarks are drawn."""
+    generator, inputs, seen = tiny_generator(), small_inputs(), []
+    generator.locate.register_forward_hook(lambda module, given, result: seen.append(given[0]))
+    with torch.no_grad():
+        generator(**inputs)
+    (drawn,) = seen
+    assert drawn.shape == (2, 2 * 68, SMALL // 4, SMALL // 4)
+    for half, name in enumerate(("source_landmarks", "target_landmarks")):
+        for landmark in range(68):
+            x, y = inputs[name][0, landmark]
+            if 0 <= min(x, y) and max(x, y) < SMALL - 0.5:
+                row, column = divmod(drawn[0, 68 * half + landmark].argmax().item(), SMALL // 4)
+                assert abs(4 * column + 1.5 - x) <= 2.01
+                assert abs(4 * row + 1.5 - y) <= 2.01
+
+
 def test_every_parameter_receives_a_gradient_once_the_heads_speak():
     generator, inputs = tiny_generator(), small_inputs()
     with torch.no_grad():  # the last layer of a block starts at zero and keeps its first one still

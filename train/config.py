@@ -1,6 +1,7 @@
 """Every setting of a training run, in one frozen place, and the presets."""
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 Direction = Literal["synthesis", "removal"]
@@ -18,7 +19,7 @@ class LossWeights:
     )
     mask: float = 0.02  # mean of the paint mask
     smooth: float = 0.01  # total variation of the residual flow, in pixels
-    adversarial: float = 0.05  # eq. 1, 2
+    adversarial: float = 0.1  # eq. 1, 2
     cycle: float = 0.0  # eq. 4; needs both directions in one run
     identity: float = 0.0  # eq. 5, times 0.1 rising to 0.5; needs a recognition network
 
@@ -44,12 +45,16 @@ class TrainConfig:
     adversarial_form: Literal["bce", "lsgan"] = "lsgan"
     adversarial_from: float = 0.4  # share of the run after which the discriminator joins
     discriminator_width: int = 32
-    discriminator_rate: float = 2e-4
+    discriminator_rate: float = 5e-4
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.losses.cycle and set(self.directions) != {"synthesis", "removal"}:
             raise ValueError("the cycle loss needs both directions in one run")
+
+    def to_json(self) -> str:
+        """All settings, by which a run's state is known again."""
+        return json.dumps(asdict(self), sort_keys=True)
 
 
 PRESETS = {
@@ -62,6 +67,8 @@ PRESETS = {
         adversarial_from=0.0,
         discriminator_width=4,
     ),
-    # The embedded checkpoint: real neutral and smiling pairs of the London set.
-    "london": TrainConfig(),
+    # The embedded checkpoint: real neutral and smiling pairs of the London set, one process each.
+    "london-synthesis": TrainConfig(directions=("synthesis",)),
+    # A removed smile hides nothing that would have to be invented: there is no discriminator.
+    "london-removal": TrainConfig(directions=("removal",), losses=LossWeights(adversarial=0.0)),
 }

@@ -31,7 +31,8 @@ class PatchDiscriminator(nn.Module):
             blocks.append(nn.LeakyReLU(0.2))
         blocks.append(nn.Conv2d(widths[-1], 1, 4, 1, 1))
         self.blocks = nn.Sequential(*blocks)
-        initialize(self)
+        if norm:  # without it, such small weights would let nothing through: PyTorch's own stay
+            initialize(self)
 
     def forward(self, *pictures: Tensor) -> Tensor:
         """Logits (B, 1, h, w), high where the patch looks real.

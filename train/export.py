@@ -15,42 +15,39 @@ from safetensors import safe_open
 from g2gan.models.warp_generator import WarpGenerator
 from g2gan.pipeline import G2GAN
 from g2gan.shape import ShapeModel
-from train.config import PRESETS
 from train.prepare import MANIFEST, SHAPE_MODEL
 from train.trainer import CURVES, STATE
 
 RECORD = "training.json"
 
 
-def export(runs: list[Path], data: Path, out: Path, preset: str) -> None:
+def export(runs: list[Path], data: Path, out: Path) -> None:
     """Write the checkpoint folder `out`; nothing is left of an older one.
 
     Args:
         runs: folders of runs which together train both directions.
         data: the prepared set, for its shape model and manifest.
-        preset: name of the runs' preset.
 
     Raises:
         ValueError: a direction is missing.
     """
-    config = PRESETS[preset]
     networks, record = {}, {}
     for run in runs:
         with safe_open(run / STATE, "pt") as state:
             meta, names = state.metadata(), list(state.keys())
-            for direction in config.directions:
+            config = json.loads(meta["config"])
+            for direction in config["directions"]:
                 prefix = f"averages.{direction}."
                 weights = {
                     name.removeprefix(prefix): state.get_tensor(name)
                     for name in names
                     if name.startswith(prefix)
                 }
-                if weights:
-                    network = WarpGenerator(**config.generator_arguments)
-                    network.load_state_dict(weights)
-                    networks[direction] = network.half()
-                    record[direction] = _record(run, meta, config.batch)
-    missing = set(config.directions) - networks.keys()
+                network = WarpGenerator(**config["generator_arguments"])
+                network.load_state_dict(weights)
+                networks[direction] = network.half()
+                record[direction] = _record(run, meta, config)
+    missing = {"synthesis", "removal"} - networks.keys()
     if missing:
         raise ValueError(f"no run trains {', '.join(sorted(missing))}; name its folder with --run")
 
@@ -60,7 +57,6 @@ def export(runs: list[Path], data: Path, out: Path, preset: str) -> None:
     G2GAN(**networks, shape_model=shape_model).save_pretrained(unfinished)
     manifest = json.loads((data / MANIFEST).read_text("utf-8"))
     training = {
-        "preset": preset,
         "people": len(manifest["people"]),
         "data": {"licence": manifest["licence"], "sha256": manifest["shard"]["sha256"]},
         "machine": {"processor": platform.machine(), "torch": torch.__version__},
@@ -71,13 +67,14 @@ def export(runs: list[Path], data: Path, out: Path, preset: str) -> None:
     unfinished.replace(out)
 
 
-def _record(run: Path, meta: dict[str, str], batch: int) -> dict:
-    """How long a run was and how its losses fell."""
+def _record(run: Path, meta: dict[str, str], config: dict) -> dict:
+    """A run's settings, how long it was and how its losses fell."""
     lines = (run / CURVES).read_text("utf-8").splitlines() if (run / CURVES).is_file() else []
     curves = [json.loads(line) for line in lines]
     return {
-        "images": int(meta["step"]) * batch,
+        "images": int(meta["step"]) * config["batch"],
         "minutes": round(float(meta["seconds"]) / 60, 1),
+        "settings": config,
         "curves": curves[:: max(1, len(curves) // 20)],
     }
 
@@ -85,11 +82,10 @@ def _record(run: Path, meta: dict[str, str], batch: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, action="append", required=True, help="once a run")
-    parser.add_argument("--preset", choices=sorted(PRESETS), default="london")
     parser.add_argument("--data", type=Path, default=Path("data/london"), help="prepared set")
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
-    export(arguments.run, arguments.data, arguments.out, arguments.preset)
+    export(arguments.run, arguments.data, arguments.out)
 
 
 if __name__ == "__main__":

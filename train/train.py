@@ -1,6 +1,6 @@
 """Train the generators of a preset, in one go or in legs.
 
-    python -m train.train --preset london --direction synthesis --run runs/synthesis
+    python -m train.train --preset london-synthesis --run runs/synthesis
 
 Started again with the same arguments, it goes on where it was.
 """
@@ -18,14 +18,9 @@ from train.trainer import Trainer
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", choices=sorted(PRESETS), default="london")
+    parser.add_argument("--preset", choices=sorted(PRESETS), required=True)
     parser.add_argument("--data", type=Path, default=Path("data/london"), help="prepared set")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run's state")
-    parser.add_argument(
-        "--direction",
-        choices=("synthesis", "removal"),
-        help="train only this one: one process a core (default: all of the preset's)",
-    )
     parser.add_argument("--images", type=int, help="length of the run (default: the preset's)")
     parser.add_argument("--minutes", type=float, help="stop after this long; run again to go on")
     parser.add_argument("--init", type=Path, help="checkpoint folder whose weights to start from")
@@ -34,8 +29,6 @@ def main() -> None:
 
     torch.set_num_threads(arguments.threads)
     config = PRESETS[arguments.preset]
-    if arguments.direction:
-        config = replace(config, directions=(arguments.direction,))
     if arguments.images:
         config = replace(config, images=arguments.images)
     device = "cuda" if torch.cuda.is_available() else "cpu"

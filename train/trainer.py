@@ -254,7 +254,8 @@ class Trainer:
         for name, optimizer in self._optimizers().items():
             for index, slots in optimizer.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{slot}": value for slot, value in slots.items()}
-        meta = {"step": str(self.step), "seconds": str(self.seconds), "config": repr(self.config)}
+        meta = {"step": str(self.step), "seconds": str(self.seconds)}
+        meta["config"] = self.config.to_json()
         unfinished = self.run_folder / f"{STATE}.part"
         save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, meta)
         unfinished.replace(self.run_folder / STATE)
@@ -263,7 +264,7 @@ class Trainer:
         with safe_open(self.run_folder / STATE, "pt", device=str(self.device)) as state:
             meta = state.metadata()
             tensors = {key: state.get_tensor(key) for key in state.keys()}  # noqa: SIM118
-        if meta["config"] != repr(self.config):
+        if meta["config"] != self.config.to_json():
             raise CheckpointError(
                 f"{self.run_folder} holds the state of other settings; give another --run folder, "
                 "or delete it to start again"
