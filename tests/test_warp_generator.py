@@ -140,7 +140,7 @@ def test_the_network_sees_each_landmark_where_it_is():
     for half, name in enumerate(("source_landmarks", "target_landmarks")):
         for landmark in range(68):
             x, y = inputs[name][0, landmark]
-            if 0 <= min(x, y) and max(x, y) < SMALL - 0.5:
+            if min(x, y) >= 0 and max(x, y) < SMALL - 0.5:
                 row, column = divmod(drawn[0, 68 * half + landmark].argmax().item(), SMALL // 4)
                 assert abs(4 * column + 1.5 - x) <= 2.01
                 assert abs(4 * row + 1.5 - y) <= 2.01

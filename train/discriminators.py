@@ -2,8 +2,19 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from g2gan.models.unet_generator import initialize
+
+
+def with_detail(picture: torch.Tensor) -> torch.Tensor:
+    """A picture and, amplified, what a small blur takes from it: (B, 3, H, W) to (B, 6, H, W).
+
+    Light and colour are a hundred times stronger than the grain by which teeth look real; without
+    this a discriminator without normalisation does not find it.
+    """
+    smooth = functional.avg_pool2d(functional.pad(picture, (2, 2, 2, 2), mode="replicate"), 5, 1)
+    return torch.cat([2 * picture - 1, 8 * (picture - smooth)], dim=1)
 
 
 class PatchDiscriminator(nn.Module):

@@ -18,7 +18,7 @@ from g2gan.models.unet_generator import UNetGenerator
 from g2gan.models.warp_generator import WarpGenerator, render, warp
 from train.config import Direction, TrainConfig
 from train.data import Batch, PreparedSet, batch_at
-from train.discriminators import PatchDiscriminator
+from train.discriminators import PatchDiscriminator, with_detail
 from train.losses import (
     AdversarialLoss,
     IdentityLoss,
@@ -220,7 +220,7 @@ class Trainer:
         centres = batch.target_landmarks[:, 48:60].mean(1)
         centres = centres + MOUTH_JITTER * torch.randn(centres.shape).to(centres)
         return tuple(
-            [mouth_squares(picture, centres, MOUTH_SQUARE, MOUTH_SQUARE)]
+            [with_detail(mouth_squares(picture, centres, MOUTH_SQUARE, MOUTH_SQUARE))]
             for picture in (real, fake)
         )
 
@@ -305,7 +305,7 @@ def _generator(config: TrainConfig) -> nn.Module:
 def _discriminator(config: TrainConfig) -> PatchDiscriminator:
     if config.generator == "unet":
         return PatchDiscriminator(3 + 68 + 3, config.discriminator_width)
-    return PatchDiscriminator(3, config.discriminator_width, layers=2, norm=False)
+    return PatchDiscriminator(6, config.discriminator_width, layers=2, norm=False)
 
 
 def _sized(picture: Tensor, like: Tensor) -> Tensor:
