@@ -110,7 +110,7 @@ def test_tables_have_as_many_cells_in_every_line(checkpoint):
 
 def test_card_front_matter_is_what_the_hub_reads(checkpoint):
     front = yaml.safe_load(card.card(checkpoint).split("---\n")[1])
-    assert front["license"] == "apache-2.0"
+    assert front["license"] == "mit"
     assert front["library_name"] == "g2gan"
     assert front["pipeline_tag"] == "image-to-image"
     assert "diffusers" in front["tags"]

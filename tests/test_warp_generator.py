@@ -104,10 +104,10 @@ def test_everything_fades_to_nothing_at_the_crop_s_border():
 
 
 def test_shading_is_smooth():
-    """It lives on a grid eight times coarser: the photo's texture stays."""
+    """It lives on grids at least four times coarser: the photo's texture stays."""
     with torch.no_grad():
         shading = tiny_generator()(**smile_inputs()).shading[..., 24:-24, 24:-24]
-    assert shading.diff(n=2, dim=-1).abs().max() < 0.1 * shading.abs().max()
+    assert shading.diff(n=2, dim=-1).abs().max() < 0.2 * shading.abs().max()
 
 
 def test_a_picture_s_fields_do_not_depend_on_the_others_in_the_batch():
@@ -166,7 +166,7 @@ def test_an_untrained_generator_s_heads_receive_a_gradient():
     generator, inputs = WarpGenerator(widths=(4, 6, 8, 8)), small_inputs()
     rendered = render(inputs["image"], inputs["base_flow"], generator(**inputs))
     rendered.square().mean().backward()
-    for head in (generator.to_residual, generator.to_shading, generator.to_paint):
+    for head in (generator.to_residual, *generator.to_shading, generator.to_paint):
         assert head.weight.grad.abs().max() > 0
 
 

@@ -105,7 +105,7 @@ def tiny_generator(seed: int = 0) -> WarpGenerator:
         generator = WarpGenerator(widths=(4, 6, 8, 8))
         for head, spread in (
             (generator.to_residual, 0.4),
-            (generator.to_shading, 0.04),
+            *((head, 0.04) for head in generator.to_shading),
             (generator.to_paint, 0.3),
         ):
             torch.nn.init.normal_(head.weight, std=spread)

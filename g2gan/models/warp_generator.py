@@ -55,7 +55,8 @@ class WarpGenerator(CheckpointedModel):
         landmarks: number of heatmaps, for the source and again for the target.
         widths: channels at 1/2, 1/4, ... of the crop's side; the crop's side is a multiple of
             `2 ** len(widths)`.
-        shading_level: index into `widths` of the grid on which shading is predicted.
+        shading_levels: indices into `widths` of the grids on which shading is predicted; their sum
+            counts. At 256 px, 2 has 32 cells a side (cheeks, light), 1 has 64 (folds).
     """
 
     @register_to_config
@@ -63,7 +64,7 @@ class WarpGenerator(CheckpointedModel):
         self,
         landmarks: int = 68,
         widths: tuple[int, ...] = (24, 48, 96, 192),
-        shading_level: int = 2,
+        shading_levels: tuple[int, ...] = (2, 1),
     ) -> None:
         super().__init__()
         picture = 3 * 4 + 2 + 1  # unshuffled pixels, base flow, gate
@@ -81,9 +82,11 @@ class WarpGenerator(CheckpointedModel):
         )
         self.decoder = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
         self.to_residual = nn.Conv2d(widths[0], 2, 3, padding=1)
-        self.to_shading = nn.Conv2d(widths[shading_level], 3, 3, padding=1)
+        self.to_shading = nn.ModuleList(
+            nn.Conv2d(widths[level], 3, 3, padding=1) for level in shading_levels
+        )
         self.to_paint = nn.Conv2d(widths[0], 4 * 4, 3, padding=1)
-        for head in (self.to_residual, self.to_shading, self.to_paint):
+        for head in (self.to_residual, *self.to_shading, self.to_paint):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
         with torch.no_grad():
@@ -121,17 +124,18 @@ class WarpGenerator(CheckpointedModel):
             if level < len(self.down):
                 skips.append(x)
                 x = self.down[level](x)
-        shading = self.to_shading(x) if len(self.down) == self.config.shading_level else None
+        decoded = {len(self.down): x}
         for level in reversed(range(len(self.up))):
             x = functional.interpolate(self.up[level](x), scale_factor=2, mode="bilinear")
-            x = self.decoder[level](x + skips[level])
-            if level == self.config.shading_level:
-                shading = self.to_shading(x)
+            x = decoded[level] = self.decoder[level](x + skips[level])
 
         residual = functional.interpolate(
             self.to_residual(x).float(), scale_factor=2, mode="bilinear"
         )
-        shading = functional.interpolate(shading.float(), size=side, mode="bicubic")
+        shading = sum(
+            functional.interpolate(head(decoded[level]).float(), size=side, mode="bicubic")
+            for head, level in zip(self.to_shading, self.config.shading_levels, strict=True)
+        )
         paint = functional.pixel_shuffle(self.to_paint(x).float(), 2)
         say = strength(source_landmarks, target_landmarks)[:, None, None, None]
         say = say * torch.from_numpy(border_ramp(side, FADE).copy()).to(image.device)
