@@ -84,7 +84,7 @@ def crop(image: np.ndarray, matrix: np.ndarray, side: int) -> np.ndarray:
 def _around(image: np.ndarray, matrix: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     """The rectangle of a photo that the frame sees (OpenCV stops at 32,767 px), and its matrix."""
     corners = transform(invert(matrix), np.array([[0, 0], [side, 0], [0, side], [side, side]]))
-    margin = 4 / scale_of(matrix)
+    margin = 4 / scale_of(matrix) + 3  # what the blur and the cubic read around
     height, width = image.shape[:2]
     x0, y0 = np.clip((corners.min(0) - margin).astype(int), 0, [width - 1, height - 1])
     x1, y1 = np.clip((corners.max(0) + margin).astype(int) + 1, [x0 + 1, y0 + 1], [width, height])

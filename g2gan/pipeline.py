@@ -357,7 +357,11 @@ class G2GAN(DiffusionPipeline):
         wanted = {"cache_dir", "force_download", "local_files_only", "token", "revision"}
         hub = {key: kwargs.pop(key) for key in wanted & kwargs.keys()}
         try:
-            folder = Path(name) if Path(name).is_dir() else Path(cls.download(name, **hub))
+            folder = Path(name)
+            if not folder.is_dir():
+                if folder.is_absolute() or len(folder.parts) > 2:  # no Hub id looks like this
+                    raise FileNotFoundError("there is no such folder")
+                folder = Path(cls.download(name, **hub))
             _check_folder(folder)
             return super().from_pretrained(str(folder), use_safetensors=True, **kwargs)
         except LOADING_ERRORS as error:

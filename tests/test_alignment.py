@@ -138,12 +138,7 @@ def test_a_crop_entirely_beyond_the_border_is_the_nearest_edge(scale, shift):
         0.9,
         1.7,
         3.0,
-        pytest.param(
-            6.0,
-            marks=pytest.mark.xfail(
-                strict=True, reason="_around leaves out a pixel that cubic resampling reads"
-            ),
-        ),
+        6.0,
     ],
 )
 @pytest.mark.parametrize("degrees", [0, 24])

@@ -334,7 +334,8 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(damaged, damage):
     assert len(str(raised.value)) > 40
 
 
-def test_a_missing_checkpoint_is_refused(monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_missing_checkpoint_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match="no such folder"):
+        G2GAN.from_pretrained(tmp_path / "checkpoint")
     with pytest.raises(CheckpointError, match="cannot load"):
         G2GAN.from_pretrained("no/such-checkpoint", local_files_only=True)
