@@ -48,15 +48,15 @@ class ShapeModel(CheckpointedModel):
         components: columns of Φ.
         neutral_components: principal components of a shape that the neutral regressor reads.
         calm: rms displacement, in eye distances, below which a removal fades out: half of it is
-            left there, a ninth at a third of it.
+            left there, a tenth at a third of it.
     """
 
     @register_to_config
     def __init__(
         self,
         expressions: tuple[str, ...] = ("neutral",),
-        components: int = 12,
-        neutral_components: int = 16,
+        components: int = 20,
+        neutral_components: int = 24,
         calm: float = 0.01,
     ) -> None:
         super().__init__()

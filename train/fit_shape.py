@@ -108,8 +108,13 @@ def _with_mirrors(shapes: np.ndarray) -> np.ndarray:
 def _principal(
     rows: np.ndarray, components: int, centre: np.ndarray | float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Orthonormal basis (features, components) round `centre`, and each component's deviation."""
+    """Orthonormal basis (features, components) round `centre`, and each component's deviation.
+
+    Where there are fewer rows than components, the last ones are zero.
+    """
     _, spread, basis = np.linalg.svd(rows - centre, full_matrices=False)
+    missing = max(0, components - len(spread))
+    basis, spread = np.pad(basis, ((0, missing), (0, 0))), np.pad(spread, (0, missing))
     return basis[:components].T, spread[:components] / np.sqrt(len(rows))
 
 
