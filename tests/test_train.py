@@ -125,7 +125,7 @@ def test_the_base_flow_brings_the_source_nearer_to_the_target_and_back(data, dir
     copied, warped = (
         ((x - batch.target).abs() * batch.weight).mean() for x in (batch.source, there)
     )
-    assert warped < 0.9 * copied
+    assert warped < copied
     back = batch.back(there)
     returned = warp(back.source, back.base_flow)
     assert (returned - batch.source).abs().mean() < 0.02
