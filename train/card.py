@@ -82,7 +82,7 @@ def main() -> None:
     checkpoint = parser.parse_args().checkpoint
     (checkpoint / "README.md").write_text(card(checkpoint), "utf-8")
     if README.exists():
-        table = results_table(read_results(checkpoint))
+        table = group_table(read_results(checkpoint), "all", "128")
         README.write_text(with_results(README.read_text("utf-8"), table), "utf-8")
 
 
@@ -167,7 +167,7 @@ def record_list(record: dict, path: tuple[str, ...] = ()) -> str:
 
 
 def results_table(results: dict) -> str:
-    """The results as Markdown: what README, card and terminal show."""
+    """The results as Markdown: what card and terminal show; the README has the first table."""
     people, strong = (len(results["groups"][group]) for group in ("all", "strong"))
     fidelity = results["fidelity"]
     lips = "; ".join(
