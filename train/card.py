@@ -43,6 +43,7 @@ Facial Expression Synthesis* (Song, Lu, He, Sun, Tan; ACM MM 2018, arXiv 1712.03
 
 ```python
 from g2gan import G2GAN
+
 pipe = G2GAN.from_pretrained("{name}")
 pipe.synthesize("portrait.jpg", "happiness").images[0].save("smile.png")
 ```
