@@ -189,14 +189,7 @@ def test_training_brings_the_picture_nearer_to_the_target(data, tmp_path):
     def error() -> float:
         network = trainer.generators["synthesis"]
         with torch.no_grad():
-            fields = network(
-                batch.source,
-                batch.base_flow,
-                batch.gate,
-                batch.source_landmarks,
-                batch.target_landmarks,
-            )
-            output = render(batch.source, batch.base_flow, fields)
+            output = render(batch.source, batch.base_flow, network(*batch.warp_inputs()))
             return weighted_l1(output, batch.target, batch.weight).item()
 
     plain_warp = error()

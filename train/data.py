@@ -49,6 +49,16 @@ class Batch(NamedTuple):
     back_flow: torch.Tensor | None = None  # (B, 2, S, S), asked shape to source: for the cycle loss
     back_gate: torch.Tensor | None = None  # (B, 1, S, S), where the source may be painted
 
+    def warp_inputs(self) -> tuple[torch.Tensor, ...]:
+        """The arguments of `WarpGenerator.forward`, in its order."""
+        return (
+            self.source,
+            self.base_flow,
+            self.gate,
+            self.source_landmarks,
+            self.target_landmarks,
+        )
+
     def back(self, edited: torch.Tensor) -> "Batch":
         """The way back from `edited` (B, 3, S, S) to the source, for the cycle loss."""
         return self._replace(

@@ -15,7 +15,7 @@ from tqdm import tqdm
 from g2gan.errors import CheckpointError
 from g2gan.heatmaps import heatmaps
 from g2gan.models.unet_generator import UNetGenerator
-from g2gan.models.warp_generator import WarpGenerator, render, warp
+from g2gan.models.warp_generator import WarpGenerator, move, paint
 from train.config import Direction, TrainConfig
 from train.data import Batch, PreparedSet, batch_at
 from train.discriminators import PatchDiscriminator, with_detail
@@ -175,24 +175,12 @@ class Trainer:
         """The generator's picture and its reconstruction terms (eq. 3 and what a warp needs)."""
         network = self.generators[direction]
         if self.config.generator == "unet":
-            # H is the expressed face's: in synthesis the output's, in removal the input's
-            expressed = (
-                batch.target_landmarks if direction == "synthesis" else batch.source_landmarks
-            )
-            shrink = batch.source.shape[-1] / UNET_SIDE
-            drawn = heatmaps((expressed + 0.5) / shrink - 0.5, UNET_SIDE, UNET_SIGMA)
-            output = network(functional.avg_pool2d(batch.source, round(shrink)), drawn)
+            output = network(*_paper_inputs(batch, direction))
             target, weight = _sized(batch.target, output), torch.ones_like(output[:, :1])
             return output, {"pixel": weighted_l1(output, target, weight)}
-        fields = network(
-            batch.source,
-            batch.base_flow,
-            batch.gate,
-            batch.source_landmarks,
-            batch.target_landmarks,
-        )
-        output = render(batch.source, batch.base_flow, fields)
-        warped = warp(batch.source, batch.base_flow + fields.residual) + fields.shading
+        fields = network(*batch.warp_inputs())
+        warped = move(batch.source, batch.base_flow, fields)
+        output = paint(warped, fields)
         return output, {
             "pixel": weighted_l1(output, batch.target, batch.weight),
             "pooled": pooled_l1(output, batch.target, batch.weight),
@@ -210,12 +198,7 @@ class Trainer:
         The paper's sees triplets (input, H, output); ours, for photographs, squares round mouths.
         """
         if self.config.generator == "unet":
-            expressed = (
-                batch.target_landmarks if direction == "synthesis" else batch.source_landmarks
-            )
-            shrink = batch.source.shape[-1] / UNET_SIDE
-            drawn = heatmaps((expressed + 0.5) / shrink - 0.5, UNET_SIDE, UNET_SIGMA)
-            source = _sized(batch.source, fake)
+            source, drawn = _paper_inputs(batch, direction)
             return [source, drawn, _sized(real, fake)], [source, drawn, fake]
         centres = batch.target_landmarks[:, 48:60].mean(1)
         centres = centres + MOUTH_JITTER * torch.randn(centres.shape).to(centres)
@@ -306,6 +289,17 @@ def _discriminator(config: TrainConfig) -> PatchDiscriminator:
     if config.generator == "unet":
         return PatchDiscriminator(3 + 68 + 3, config.discriminator_width)
     return PatchDiscriminator(6, config.discriminator_width, layers=2, norm=False)
+
+
+def _paper_inputs(batch: Batch, direction: Direction) -> tuple[Tensor, Tensor]:
+    """The source picture and H, as the paper's networks see them.
+
+    H is the expressed face's: in synthesis the output's, in removal the input's.
+    """
+    expressed = batch.target_landmarks if direction == "synthesis" else batch.source_landmarks
+    shrink = batch.source.shape[-1] // UNET_SIDE
+    drawn = heatmaps((expressed + 0.5) / shrink - 0.5, UNET_SIDE, UNET_SIGMA)
+    return functional.avg_pool2d(batch.source, shrink), drawn
 
 
 def _sized(picture: Tensor, like: Tensor) -> Tensor:

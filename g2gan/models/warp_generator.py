@@ -149,8 +149,17 @@ class WarpGenerator(CheckpointedModel):
 
 def render(image: Tensor, base_flow: Tensor, fields: WarpFields) -> Tensor:
     """The edited crop (B, 3, S, S), not clamped, from the crop, its base flow and the fields."""
-    warped = warp(image, base_flow + fields.residual) + fields.shading
-    return warped + fields.mask * (fields.colour - warped)
+    return paint(move(image, base_flow, fields), fields)
+
+
+def move(image: Tensor, base_flow: Tensor, fields: WarpFields) -> Tensor:
+    """The crop (B, 3, S, S) warped and shaded, before anything is painted."""
+    return warp(image, base_flow + fields.residual) + fields.shading
+
+
+def paint(moved: Tensor, fields: WarpFields) -> Tensor:
+    """The moved crop (B, 3, S, S) with the colour image where the mask says so."""
+    return moved + fields.mask * (fields.colour - moved)
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
