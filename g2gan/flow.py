@@ -15,14 +15,17 @@ import numpy as np
 from g2gan.alignment import WORKING, invert, scale_of, transform
 from g2gan.mesh import (
     FACE_OVAL,
+    LEFT_BROW,
     LEFT_EYE,
     OUTER_LIPS,
     POINTS,
+    RIGHT_BROW,
     RIGHT_EYE,
     SKIN_TRIANGLES,
     eye_triangles,
     mouth_triangles,
 )
+from g2gan.teeth import carve
 
 MARGIN = 64
 WIDE = WORKING.side + 2 * MARGIN
@@ -34,6 +37,8 @@ RINGS = ((0.06, 0.92), (0.15, 0.72), (0.28, 0.46), (0.45, 0.22), (0.65, 0.07), (
 # Below these a pixel is left as it was, bit for bit: 1/64 px of flow, a quarter of an 8-bit level.
 STILL, UNLIT, UNPAINTED = 1 / 64, 0.25 / 255, 1 / 512
 
+GRAIN = 0.012  # of [0, 1]: the skin's pores differ by less from what surrounds them, lines by more
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -44,12 +49,20 @@ class Edit:
         shading: (side, side, 3) float32, added to the warped photo, in [-1, 1].
         mask: (side, side) float32 in [0, 1], where `colour` takes the photo's place.
         colour: (side, side, 3) float32 in [0, 1].
+        erased: (side, side) float32 in [0, 1], the share that goes of lines finer than `even`;
+            None where none does.
+        even: (side, side, 3) float32 in [0, 1], the warped crop without its finest detail.
+        target: (478, 3), the face as it will be, in crop pixels: where teeth are carved into what
+            is painted white between its lips. None leaves the paint as it is.
     """
 
     flow: np.ndarray
     shading: np.ndarray
     mask: np.ndarray
     colour: np.ndarray
+    erased: np.ndarray | None = None
+    even: np.ndarray | None = None
+    target: np.ndarray | None = None
 
 
 def base_flow(source: np.ndarray, target: np.ndarray, margin: int = MARGIN) -> np.ndarray:
@@ -163,11 +176,39 @@ def paint_gate(target: np.ndarray) -> np.ndarray:
     return cv2.GaussianBlur(wide, (0, 0), 2.5).astype(np.float32) / 255
 
 
+def skin_gate(target: np.ndarray) -> np.ndarray:
+    """Where detail may be strengthened or weakened: the face without eyes and brows, soft.
+
+    Args:
+        target: (478, 3) mesh in crop pixels.
+
+    Returns:
+        (side, side) float32 in [0, 1].
+    """
+    side = WORKING.side
+    target = np.asarray(target, np.float32)[:, :2]
+    gate = np.zeros((side, side), np.uint8)
+    cv2.fillPoly(gate, [np.rint(target[list(FACE_OVAL)] * 16).astype(np.int32)], 255, shift=4)
+    gate = cv2.erode(gate, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
+    kept = np.zeros_like(gate)
+    for part in (RIGHT_EYE + RIGHT_BROW, LEFT_EYE + LEFT_BROW):
+        outline = cv2.convexHull(np.rint(target[list(part)] * 16).astype(np.int32))
+        cv2.fillPoly(kept, [outline], 255, shift=4)
+    kept = cv2.dilate(kept, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
+    return cv2.GaussianBlur(gate - cv2.min(gate, kept), (0, 0), 2.5).astype(np.float32) / 255
+
+
+def gates(target: np.ndarray) -> np.ndarray:
+    """Both gates (2, side, side), as `WarpGenerator` takes them."""
+    return np.stack([paint_gate(target), skin_gate(target)])
+
+
 def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray, np.ndarray]:
     """The edit in the photo, at the photo's own resolution.
 
-    `out = mask * colour + (1 - mask) * (photo(x + flow(x)) + shading)`; pixels that neither move
-    nor change colour are copied bit for bit.
+    `out = mask * colour + (1 - mask) * (moved + shading - erased * lines(moved - even))` with
+    `moved = photo(x + flow(x))` and lines being what exceeds `GRAIN`; pixels that neither move nor
+    change colour are copied bit for bit.
 
     Args:
         photo: (H, W, 3) uint8.
@@ -185,35 +226,58 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
     x0, y0, x1, y1 = window
     scale = scale_of(matrix)
 
-    def at_photo(field: np.ndarray, margin: int) -> np.ndarray:
-        """A field that reaches `margin` past the crop, at the window's pixels."""
+    whole = (slice(0, y1 - y0), slice(0, x1 - x0))
+
+    def at_photo(field: np.ndarray, margin: int, part: tuple[slice, slice] = whole) -> np.ndarray:
+        """A field that reaches `margin` past the crop, at the pixels of the window's part."""
         if scale > 1.5:  # the photo is coarser than the crop
             field = cv2.GaussianBlur(field, (0, 0), 0.4 * scale)
+        rows, columns = part
         to_field = matrix.copy()
-        to_field[:, 2] += matrix[:, :2] @ [x0, y0] + margin
+        to_field[:, 2] += matrix[:, :2] @ [x0 + columns.start, y0 + rows.start] + margin
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(field, to_field, (x1 - x0, y1 - y0), flags=flags)
+        size = (columns.stop - columns.start, rows.stop - rows.start)
+        return cv2.warpAffine(field, to_field, size, flags=flags)
 
     in_photo = edit.flow @ np.linalg.inv(matrix[:, :2]).T.astype(np.float32)
     x, y = (at_photo(np.ascontiguousarray(in_photo[..., axis]), MARGIN) for axis in (0, 1))
     shading, mask = at_photo(edit.shading * 255, 0), at_photo(edit.mask, 0)
-    lit = (np.abs(edit.shading).max(2) > UNLIT).astype(np.float32)
-    touches = (cv2.magnitude(x, y) > STILL) | (at_photo(lit, 0) > 0) | (mask > UNPAINTED)
+    lit = at_photo(_lit(edit).astype(np.float32), 0) > 0
+    touches = (cv2.magnitude(x, y) > STILL) | lit | (mask > UNPAINTED)
 
     x += np.arange(x0, x1, dtype=np.float32)
     y += np.arange(y0, y1, dtype=np.float32)[:, None]
     warped = _remap(photo, x, y)
+    if edit.erased is not None:
+        erased = at_photo(edit.erased, 0)
+        part = _where(erased > UNPAINTED)
+        if erased[part].size:
+            finest = warped[part] - at_photo(edit.even * 255, 0, part)
+            lines = finest - np.clip(finest, -255 * GRAIN, 255 * GRAIN)
+            shading[part] -= erased[part][..., None] * lines
     new = cv2.add(warped, shading, dtype=cv2.CV_8U)  # rounds and saturates
-    rows, columns = np.nonzero(mask.max(1) > 0)[0], np.nonzero(mask.max(0) > 0)[0]
-    if len(rows):
-        part = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
-        share, colour = mask[part][..., None], at_photo(edit.colour * 255, 0)[part]
+    part = _where(mask > 0)
+    if mask[part].size:
+        share, colour = mask[part][..., None], at_photo(edit.colour * 255, 0, part)
+        if edit.target is not None:
+            to_crop = matrix.copy()
+            to_crop[:, 2] += matrix[:, :2] @ [x0 + part[1].start, y0 + part[0].start]
+            colour, teeth = carve(colour, edit.target, to_crop)
+            share = share + (teeth[..., None] * share) * (1 - share)  # lips must not shine through
         unpainted = warped[part] + shading[part]
         new[part] = np.clip(np.rint(unpainted + share * (colour - unpainted)), 0, 255)
     inside = (slice(y0, y1), slice(x0, x1))
     cv2.copyTo(new, touches.astype(np.uint8), result[inside])
     touched[inside] = touches * (1 + np.rint(mask * 254)).astype(np.uint8)
     return result, touched
+
+
+def _where(chosen: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns of the smallest rectangle that holds all chosen pixels (H, W)."""
+    rows, columns = np.nonzero(chosen.any(1))[0], np.nonzero(chosen.any(0))[0]
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _remap(photo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -226,13 +290,19 @@ def _remap(photo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return cv2.remap(part, x - left, y - top, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
+def _lit(edit: Edit) -> np.ndarray:
+    """Where shading or erasing changes the crop, boolean (side, side)."""
+    lit = np.abs(edit.shading).max(2) > UNLIT
+    return lit if edit.erased is None else lit | (edit.erased > UNPAINTED)
+
+
 def _window(
     edit: Edit, matrix: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[int, int, int, int] | None:
     """The photo's rectangle x0, y0, x1, y1 that the edit can touch, or None."""
     active = np.abs(edit.flow).max(2) > STILL * scale_of(matrix)
     inner = active[MARGIN:-MARGIN, MARGIN:-MARGIN]
-    inner |= (np.abs(edit.shading).max(2) > UNLIT) | (edit.mask > UNPAINTED)
+    inner |= _lit(edit) | (edit.mask > UNPAINTED)
     rows, columns = np.nonzero(active.any(1))[0], np.nonzero(active.any(0))[0]
     if not len(rows):
         return None

@@ -21,7 +21,7 @@ from g2gan.errors import (
     LandmarksError,
     NoFaceError,
 )
-from g2gan.flow import MARGIN, Edit, apply, base_flow, paint_gate
+from g2gan.flow import MARGIN, Edit, apply, base_flow, gates
 from g2gan.images import Photo, open_photo
 from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, POINTS, RIGHT_EYE, RIGHT_IRIS
@@ -313,15 +313,24 @@ class G2GAN(DiffusionPipeline):
         fields = network(
             tensor(picture.transpose(2, 0, 1)),
             tensor(inner.transpose(2, 0, 1)),
-            tensor(paint_gate(asked)[None]),
+            tensor(gates(asked)),
             tensor(source[handles, :2]),
             tensor(asked[handles, :2]),
         )
-        residual, shading, mask, colour = (
-            field[0].permute(1, 2, 0).cpu().numpy() for field in fields
+        arrays = {
+            name: field[0].permute(1, 2, 0).cpu().numpy()
+            for name, field in fields._asdict().items()
+        }
+        inner += arrays["residual"]
+        edit = Edit(
+            flow=flow,
+            shading=arrays["shading"],
+            mask=arrays["mask"][..., 0],
+            colour=arrays["colour"],
+            erased=arrays["erased"][..., 0],
+            even=arrays["even"],
+            target=asked,
         )
-        inner += residual
-        edit = Edit(flow=flow, shading=shading, mask=mask[..., 0], colour=colour)
         rgb, mask = apply(start.rgb, matrix, edit)
         return _State(rgb, target, np.maximum(start.mask, mask))
 

@@ -8,6 +8,7 @@ from tiny import face_mesh, smile
 
 from g2gan.alignment import WORKING, transform
 from g2gan.flow import (
+    GRAIN,
     MARGIN,
     RINGS,
     STILL,
@@ -18,10 +19,19 @@ from g2gan.flow import (
     apply,
     base_flow,
     border_ramp,
+    gates,
     paint_gate,
     warp_photo,
 )
-from g2gan.mesh import FACE_OVAL, INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
+from g2gan.mesh import (
+    FACE_OVAL,
+    INNER_LIPS,
+    LEFT_BROW,
+    LEFT_EYE,
+    OUTER_LIPS,
+    RIGHT_BROW,
+    RIGHT_EYE,
+)
 from g2gan.models.warp_generator import WarpFields, render
 
 SIDE = WORKING.side
@@ -88,7 +98,8 @@ def random_edit(seed: int) -> Edit:
     shading = smooth_noise(rng, SIDE, 3, 0.2 * strengths[1]) * ramp
     mask = np.clip(smooth_noise(rng, SIDE, 1, strengths[2]) * ramp, 0, 1)[..., 0]
     colour = np.clip(smooth_noise(rng, SIDE, 3, 0.3) + 0.5, 0, 1)
-    return Edit(flow, shading, mask, colour)
+    erased = np.clip(smooth_noise(rng, SIDE, 1, strengths[1]) * ramp, 0, 1)[..., 0]
+    return Edit(flow, shading, mask, colour, erased, even=colour)
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -213,6 +224,23 @@ def test_the_gate_is_open_on_mouth_and_lids_and_closed_on_the_skin():
         assert gate[y, x] == 0
 
 
+def test_detail_may_change_on_the_skin_and_nowhere_else():
+    mesh = smiling_mesh()
+    paintable, gate = gates(mesh)
+    np.testing.assert_array_equal(paintable, paint_gate(mesh))
+    assert gate.shape == (SIDE, SIDE)
+    assert gate.min() == 0
+    assert gate.max() <= 1
+    for index in (1, 151, 205, 425, 200):  # nose, forehead, cheeks, chin
+        x, y = np.rint(mesh[index, :2]).astype(int)
+        assert gate[y, x] > 0.95
+    for ring in (RIGHT_EYE, LEFT_EYE, RIGHT_BROW, LEFT_BROW):
+        x, y = np.rint(mesh[list(ring), :2].mean(0)).astype(int)
+        assert gate[y, x] < 0.01
+    assert not gate[:, 0].any()
+    assert not gate[0].any()
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_pixels_outside_the_map_are_bit_identical(seed):
     """At any scale and rotation, also for faces that are partly or entirely outside the photo."""
@@ -328,24 +356,46 @@ def test_at_scale_1_the_photo_s_edit_is_what_the_network_was_trained_to_render()
     shading = smooth_noise(rng, SIDE, 3, 0.1) * ramp[..., None]
     mask = paint_gate(smiling_mesh()) * 0.7
     colour = np.clip(smooth_noise(rng, SIDE, 3, 0.2) + 0.5, 0, 1)
+    erased = np.clip(smooth_noise(rng, SIDE, 1, 1.0) * ramp[..., None], 0, 1)
+    even = np.clip(smooth_noise(rng, SIDE, 3, 0.15) + 0.5, 0, 1)
 
     def tensor(field: np.ndarray) -> torch.Tensor:
         channels = field.reshape(SIDE, SIDE, -1).transpose(2, 0, 1)
         return torch.from_numpy(np.ascontiguousarray(channels, np.float32))[None]
 
-    fields = WarpFields(*(tensor(field) for field in (residual, shading, mask, colour)))
+    fields = (residual, shading, erased, even, mask, colour)
+    fields = WarpFields(*(tensor(field) for field in fields))
     rendered = render(tensor(photo / 255), tensor(wide[INNER, INNER]), fields)
     rendered = rendered[0].permute(1, 2, 0).clamp(0, 1).numpy() * 255
 
     flow = wide.copy()
     flow[INNER, INNER] += residual
     identity = np.array([[1.0, 0, 0], [0, 1.0, 0]])
-    edited, _ = apply(photo, identity, Edit(flow, shading, mask, colour))
+    edit = Edit(flow, shading, mask, colour, erased[..., 0], even)
+    edited, _ = apply(photo, identity, edit)
     inside = (slice(8, -8), slice(8, -8))
     off = np.abs(edited.astype(float) - rendered)[inside]
     assert off.max() <= 2
     assert off.mean() < 0.4
     assert np.abs(edited.astype(int) - photo).max() > 20  # something was done
+
+
+def test_erased_lines_go_and_grain_stays_at_the_photo_s_own_resolution():
+    """A grey photo four times as fine as the crop, with a dark line and faint grain."""
+    side, scale = 4 * SIDE, 0.25
+    photo = np.full((side, side, 3), 128, np.uint8)
+    photo += np.random.default_rng(0).integers(0, 3, photo.shape, dtype=np.uint8)
+    photo[:, 500] = 60
+    even = np.full((SIDE, SIDE, 3), 129 / 255, np.float32)
+    matrix = np.array([[scale, 0, 0], [0, scale, 0.0]])
+    flow = np.zeros((WIDE, WIDE, 2), np.float32)
+    edit = nothing(flow=flow, erased=np.ones((SIDE, SIDE), np.float32), even=even)
+    edited, _ = apply(photo, matrix, edit)
+    middle = (slice(100, -100), slice(100, -100))
+    line = np.zeros(photo.shape, bool)
+    line[:, 500] = True
+    np.testing.assert_array_equal(edited[middle][~line[middle]], photo[middle][~line[middle]])
+    assert np.abs(edited[middle][line[middle]] - (129 - 255 * GRAIN)).max() <= 1
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])

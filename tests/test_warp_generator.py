@@ -1,5 +1,7 @@
 """`WarpGenerator`: starts as the plain warp, says nothing where nothing moves, learns it all."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +11,17 @@ from torch.autograd import gradcheck
 
 from g2gan.alignment import WORKING, transform
 from g2gan.errors import CheckpointError
-from g2gan.flow import base_flow, paint_gate
+from g2gan.flow import GRAIN, base_flow, gates
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.models.warp_generator import (
+    FADE,
+    FOLD,
+    MOVED,
     REST,
     WarpFields,
     WarpGenerator,
+    blurs,
+    move,
     render,
     strength,
     warp,
@@ -36,7 +43,7 @@ def smile_inputs() -> dict[str, Tensor]:
     return {
         "image": torch.rand(1, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(0)),
         "base_flow": tensor(base_flow(source, target, margin=0).transpose(2, 0, 1)),
-        "gate": tensor(paint_gate(target)[None]),
+        "gates": tensor(gates(target)),
         "source_landmarks": tensor(source[handles, :2]),
         "target_landmarks": tensor(target[handles, :2]),
     }
@@ -49,7 +56,7 @@ def small_inputs(batch: int = 2, seed: int = 0) -> dict[str, Tensor]:
     return {
         "image": torch.rand(batch, 3, SMALL, SMALL, generator=draw),
         "base_flow": torch.randn(batch, 2, SMALL, SMALL, generator=draw),
-        "gate": torch.rand(batch, 1, SMALL, SMALL, generator=draw),
+        "gates": torch.rand(batch, 2, SMALL, SMALL, generator=draw),
         "source_landmarks": source,
         "target_landmarks": source + torch.randn(batch, 68, 2, generator=draw),
     }
@@ -64,7 +71,7 @@ def test_before_training_the_rendering_is_the_plain_warp():
     assert not fields.residual.any()
     assert not fields.shading.any()
     assert 0.001 < fields.mask.max() < 0.02
-    closed = (inputs["gate"] == 0).expand_as(plain)
+    closed = (inputs["gates"][:, :1] == 0).expand_as(plain)
     torch.testing.assert_close(rendered[closed], plain[closed], rtol=0, atol=0)
     assert (rendered - plain).abs().max() < 0.02
 
@@ -83,31 +90,101 @@ def test_a_trained_generator_s_fields_do_something_within_their_ranges():
     inputs = smile_inputs()
     with torch.no_grad():
         fields = tiny_generator()(**inputs)
-    shapes = [tuple(field.shape[1:]) for field in fields]
-    assert shapes == [(2, SIDE, SIDE), (3, SIDE, SIDE), (1, SIDE, SIDE), (3, SIDE, SIDE)]
+    channels = {"residual": 2, "shading": 3, "erased": 1, "even": 3, "mask": 1, "colour": 3}
+    shapes = {name: tuple(field.shape[1:]) for name, field in fields._asdict().items()}
+    assert shapes == {name: (count, SIDE, SIDE) for name, count in channels.items()}
     assert all(field.dtype == torch.float32 for field in fields)
     assert fields.residual.abs().max() > 0.1
     assert fields.shading.abs().max() > 0.01
     assert fields.mask.max() > 0.1
     assert fields.mask.min() >= 0
-    assert (fields.mask <= inputs["gate"]).all()
+    assert (fields.mask <= inputs["gates"][:, :1]).all()
     assert fields.colour.min() >= 0
     assert fields.colour.max() <= 1
 
 
 def test_everything_fades_to_nothing_at_the_crop_s_border():
     with torch.no_grad():
-        fields = tiny_generator()(**{**smile_inputs(), "gate": torch.ones(1, 1, SIDE, SIDE)})
-    for field in (fields.residual, fields.shading, fields.mask):
+        fields = tiny_generator()(**{**smile_inputs(), "gates": torch.ones(1, 2, SIDE, SIDE)})
+    for field in (fields.residual, fields.shading, fields.erased, fields.mask):
         for edge in (field[..., 0, :], field[..., -1, :], field[..., :, 0], field[..., :, -1]):
             assert not edge.any()
 
 
-def test_shading_is_smooth():
+def test_where_detail_may_not_change_shading_is_smooth():
     """It lives on grids at least four times coarser: the photo's texture stays."""
+    inputs = smile_inputs()
+    inputs["gates"][:, 1] = 0
     with torch.no_grad():
-        shading = tiny_generator()(**smile_inputs()).shading[..., 24:-24, 24:-24]
+        shading = tiny_generator()(**inputs).shading[..., 24:-24, 24:-24]
     assert shading.diff(n=2, dim=-1).abs().max() < 0.2 * shading.abs().max()
+
+
+def inner(field: Tensor) -> Tensor:
+    return field[..., FADE:-FADE, FADE:-FADE]
+
+
+@pytest.mark.parametrize(("speech", "left"), [(-20.0, 0.0), (20.0, 2.0)])
+def test_gains_take_a_band_of_detail_away_or_double_it(speech, left):
+    generator, inputs = WarpGenerator(widths=(4, 6, 8, 8)), smile_inputs()
+    inputs["gates"][:, 1] = 1
+    inputs["base_flow"][:] = MOVED
+    with torch.no_grad():
+        generator.to_shading[0].bias[3] = speech  # the finest band's
+        shading = generator(**inputs).shading
+    fine, coarse = blurs(warp(inputs["image"], inputs["base_flow"]), 2)
+    say = strength(inputs["source_landmarks"], inputs["target_landmarks"])
+    torch.testing.assert_close(inner(shading), (left - 1) * inner(say * (fine - coarse)))
+
+
+def test_where_nothing_moves_no_detail_changes():
+    generator, inputs = WarpGenerator(widths=(4, 6, 8, 8)), smile_inputs()
+    inputs["gates"][:, 1] = 1
+    inputs["base_flow"][:] = 0
+    inputs["base_flow"][..., SIDE // 2 :] = 5
+    with torch.no_grad():
+        generator.to_shading[0].bias[3:] = -20.0
+        fields = generator(**inputs)
+    still = (..., slice(None), slice(0, SIDE // 2 - 16))
+    assert not fields.shading[still].any()
+    assert not fields.erased[still].any()
+    assert inner(fields.erased).max() > 0.9
+
+
+def test_lines_go_with_their_fold_and_the_skin_s_grain_stays():
+    generator, inputs = WarpGenerator(widths=(4, 6, 8, 8)), smile_inputs()
+    inputs["gates"][:, 1] = 1
+    inputs["base_flow"][:, 0], inputs["base_flow"][:, 1] = 3, 0
+    grain = 0.4 * GRAIN * (2 * torch.rand(1, 3, SIDE, SIDE) - 1)
+    inputs["image"] = 0.5 + grain
+    inputs["image"][..., 100:101] -= 0.2  # a dark line
+    with torch.no_grad():
+        generator.to_shading[0].bias[3 + FOLD] = -20.0
+        fields = generator(**inputs)
+        before = warp(inputs["image"], inputs["base_flow"])
+        after = move(inputs["image"], inputs["base_flow"], fields)
+        fields = fields._replace(shading=torch.zeros_like(fields.shading))
+        lines_only = move(inputs["image"], inputs["base_flow"], fields)
+    depth, left = (0.5 - picture[..., 60:200, 97].mean() for picture in (before, lines_only))
+    assert depth > 0.19
+    assert left < 0.65 * depth
+    assert (after - lines_only).abs().max() > 0.01  # the fold's own band
+    far = (..., slice(60, 200), slice(140, 200))
+    torch.testing.assert_close(lines_only[far], before[far])
+
+
+def test_a_blur_leaves_of_a_wave_what_its_kernel_says():
+    """cos^2(pi f gap) at each step, gap 1, 2, 4, 8; a flat picture stays."""
+    frequency = 1 / 16  # waves a pixel
+    wave = torch.cos(2 * torch.pi * frequency * torch.arange(256.0)).expand(1, 1, 256, 256)
+    kept = 1.0
+    for gap, blurred in zip((1, 2, 4, 8), blurs(wave, 4), strict=True):
+        kept *= math.cos(math.pi * frequency * gap) ** 2
+        centre = (..., slice(32, -32), slice(32, -32))
+        torch.testing.assert_close(blurred[centre], kept * wave[centre])
+    flat = torch.full((1, 3, 40, 40), 0.3)
+    for blurred in blurs(flat, 4):
+        torch.testing.assert_close(blurred, flat)
 
 
 def test_a_picture_s_fields_do_not_depend_on_the_others_in_the_batch():
@@ -174,11 +251,13 @@ def test_rendering_follows_the_formula():
     draw = torch.Generator().manual_seed(3)
     image = torch.rand(1, 3, 8, 8, generator=draw)
     base, residual = torch.randn(2, 1, 2, 8, 8, generator=draw)
-    shading, colour = torch.randn(2, 1, 3, 8, 8, generator=draw)
-    mask = torch.rand(1, 1, 8, 8, generator=draw)
-    expected = mask * colour + (1 - mask) * (warp(image, base + residual) + shading)
-    found = render(image, base, WarpFields(residual, shading, mask, colour))
-    torch.testing.assert_close(found, expected)
+    shading, even, colour = torch.randn(3, 1, 3, 8, 8, generator=draw)
+    erased, mask = torch.rand(2, 1, 1, 8, 8, generator=draw)
+    moved = warp(image, base + residual)
+    lines = (moved - even) - (moved - even).clamp(-GRAIN, GRAIN)
+    expected = mask * colour + (1 - mask) * (moved + shading - erased * lines)
+    fields = WarpFields(residual, shading, erased, even, mask, colour)
+    torch.testing.assert_close(render(image, base, fields), expected)
 
 
 def test_a_warp_by_whole_pixels_is_a_shifted_slice():

@@ -8,11 +8,15 @@ from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional
 
-from g2gan.flow import border_ramp
+from g2gan.flow import GRAIN, border_ramp
 from g2gan.heatmaps import heatmaps
 from g2gan.models.checkpointed import CheckpointedModel
 
 HEATMAP_SIGMA = 1.5  # pixels of the quarter-size grid on which landmarks are drawn
+BANDS = 3  # of detail whose strength can change: 0.7 to 1.6, 3.2 and 6.5 pixels of the crop
+FOLD = 1  # the band of folds; where it is weakened past the first of these, their lines go as well,
+ERASE = (0.35, 0.75)  # and at the second completely
+MOVED = 2.5  # pixels of base flow from which detail may change fully
 FADE = 16  # pixels in which everything fades to nothing at the crop's border
 REST = 0.01  # rms movement of the landmarks, in eye distances, at which the network has half a say
 
@@ -20,11 +24,14 @@ REST = 0.01  # rms movement of the landmarks, in eye distances, at which the net
 class WarpFields(NamedTuple):
     """What the network predicts for a crop of side S.
 
-    `out = mask * colour + (1 - mask) * (warp(photo, base + residual) + shading)`
+    `out = mask * colour + (1 - mask) * (moved + shading - erased * lines(moved - even))`
+    with `moved = warp(photo, base + residual)`.
     """
 
     residual: Tensor  # (B, 2, S, S), pixels, added to the base flow
-    shading: Tensor  # (B, 3, S, S), smooth, added to the warped photo in [0, 1]
+    shading: Tensor  # (B, 3, S, S), added to the moved photo in [0, 1]
+    erased: Tensor  # (B, 1, S, S) in [0, 1], the share of lines in the finest detail that goes
+    even: Tensor  # (B, 3, S, S) in [0, 1], the moved photo without its finest detail
     mask: Tensor  # (B, 1, S, S) in [0, 1]
     colour: Tensor  # (B, 3, S, S) in [0, 1]
 
@@ -46,17 +53,20 @@ class ResidualBlock(nn.Module):
 class WarpGenerator(CheckpointedModel):
     """A U-Net that sees the crop warped by the base flow and refines it (`G_E` or `G_N`).
 
-    It predicts a residual flow, a coarse shading (folds, cheeks), and a mask with a colour image
-    for what was hidden (teeth, inner mouth, lids). It starts as the plain warp: residual, shading
-    and mask are (almost) nothing before training. All of them are scaled by how far the landmarks
-    move, so that the geometry that a face has already gives back the photo.
+    It predicts a residual flow, a shading, and a mask with a colour image for what was hidden
+    (teeth, inner mouth, lids). The shading is a coarse picture (light, cheeks) and the photo's own
+    detail, strengthened or weakened where the face moves: folds come and go. The finest detail, the
+    skin's pores, stays as it is; only a fold's lines are taken out of it. It starts as the plain
+    warp: residual, shading and mask are (almost) nothing before training. All of them are scaled by
+    how far the landmarks move, so that the geometry that a face has already gives back the photo.
 
     Args:
         landmarks: number of heatmaps, for the source and again for the target.
         widths: channels at 1/2, 1/4, ... of the crop's side; the crop's side is a multiple of
             `2 ** len(widths)`.
-        shading_levels: indices into `widths` of the grids on which shading is predicted; their sum
-            counts. At 256 px, 2 has 32 cells a side (cheeks, light), 1 has 64 (folds).
+        shading_levels: indices into `widths` of the grids on which shading and the strength of
+            detail are predicted; their sum counts. At 256 px, 2 has 32 cells a side (cheeks,
+            light), 1 has 64 (folds).
     """
 
     @register_to_config
@@ -83,7 +93,7 @@ class WarpGenerator(CheckpointedModel):
         self.decoder = nn.ModuleList(ResidualBlock(width) for width in widths[:-1])
         self.to_residual = nn.Conv2d(widths[0], 2, 3, padding=1)
         self.to_shading = nn.ModuleList(
-            nn.Conv2d(widths[level], 3, 3, padding=1) for level in shading_levels
+            nn.Conv2d(widths[level], 3 + BANDS, 3, padding=1) for level in shading_levels
         )
         self.to_paint = nn.Conv2d(widths[0], 4 * 4, 3, padding=1)
         for head in (self.to_residual, *self.to_shading, self.to_paint):
@@ -96,7 +106,7 @@ class WarpGenerator(CheckpointedModel):
         self,
         image: Tensor,
         base_flow: Tensor,
-        gate: Tensor,
+        gates: Tensor,
         source_landmarks: Tensor,
         target_landmarks: Tensor,
     ) -> WarpFields:
@@ -105,12 +115,14 @@ class WarpGenerator(CheckpointedModel):
         Args:
             image: (B, 3, S, S) in [0, 1], the crop as it is.
             base_flow: (B, 2, S, S), pixels, backward.
-            gate: (B, 1, S, S) in [0, 1], where painting is allowed.
+            gates: (B, 2, S, S) in [0, 1]: where painting is allowed, and where detail may change
+                (`flow.paint_gate`, `flow.skin_gate`).
             source_landmarks, target_landmarks: (B, 68, 2) x, y in pixels of the crop.
         """
         side = image.shape[-1]
         warped = functional.pixel_unshuffle(warp(image, base_flow), 2)
-        flow_and_gate = functional.avg_pool2d(torch.cat([base_flow / 16, gate], 1), 2)
+        paintable, skin = gates[:, :1], gates[:, 1:]
+        flow_and_gate = functional.avg_pool2d(torch.cat([base_flow / 16, paintable], 1), 2)
         seen = torch.cat([warped, flow_and_gate], 1)
         points = torch.cat([source_landmarks, target_landmarks], 1)
         drawn = heatmaps((points + 0.5) / 4 - 0.5, side // 4, HEATMAP_SIGMA)
@@ -129,22 +141,44 @@ class WarpGenerator(CheckpointedModel):
             x = functional.interpolate(self.up[level](x), scale_factor=2, mode="bilinear")
             x = decoded[level] = self.decoder[level](x + skips[level])
 
-        residual = functional.interpolate(
-            self.to_residual(x).float(), scale_factor=2, mode="bilinear"
-        )
-        shading = sum(
-            functional.interpolate(head(decoded[level]).float(), size=side, mode="bicubic")
-            for head, level in zip(self.to_shading, self.config.shading_levels, strict=True)
-        )
-        paint = functional.pixel_shuffle(self.to_paint(x).float(), 2)
         say = strength(source_landmarks, target_landmarks)[:, None, None, None]
         say = say * torch.from_numpy(border_ramp(side, FADE).copy()).to(image.device)
+        residual = say * functional.interpolate(
+            _plain(self.to_residual(x)), scale_factor=2, mode="bilinear"
+        )
+        shading = None
+        for level, head in zip(self.config.shading_levels, self.to_shading, strict=True):
+            finer = _plain(head(decoded[level]))
+            shading = finer if shading is None else finer + _enlarged(shading, finer.shape[-1])
+        shading = _enlarged(shading, side)
+        speed = base_flow.square().sum(1, keepdim=True).sqrt()
+        moving = blurs(speed, BANDS)[-1] / MOVED
+        gains = torch.tanh(shading[:, 3:]) * skin * moving.clamp(max=1)
+        moved = warp(image, base_flow + residual)
+        levels = blurs(moved, BANDS + 1)
+        bands = (fine - coarse for fine, coarse in pairwise(levels))
+        detail = sum(gains[:, i : i + 1] * band for i, band in enumerate(bands))
+        # learned for the folds' own band alone: else all skin would be smoothed
+        weakened = -gains[:, FOLD : FOLD + 1].detach()
+        erased = ((weakened - ERASE[0]) / (ERASE[1] - ERASE[0])).clamp(0, 1)
+        paint = functional.pixel_shuffle(_plain(self.to_paint(x)), 2)
         return WarpFields(
-            residual=residual * say,
-            shading=shading * say,
-            mask=torch.sigmoid(paint[:, :1]) * gate * say,
+            residual=residual,
+            shading=(shading[:, :3] + detail) * say,
+            erased=erased * say,
+            even=levels[0],
+            mask=torch.sigmoid(paint[:, :1]) * paintable * say,
             colour=torch.sigmoid(paint[:, 1:]),
         )
+
+
+def _plain(x: Tensor) -> Tensor:
+    """Single precision and contiguous: fields of mixed memory formats are combined very slowly."""
+    return x.float().contiguous()
+
+
+def _enlarged(x: Tensor, side: int) -> Tensor:
+    return functional.interpolate(x, size=side, mode="bicubic")
 
 
 def render(image: Tensor, base_flow: Tensor, fields: WarpFields) -> Tensor:
@@ -154,12 +188,37 @@ def render(image: Tensor, base_flow: Tensor, fields: WarpFields) -> Tensor:
 
 def move(image: Tensor, base_flow: Tensor, fields: WarpFields) -> Tensor:
     """The crop (B, 3, S, S) warped and shaded, before anything is painted."""
-    return warp(image, base_flow + fields.residual) + fields.shading
+    moved = warp(image, base_flow + fields.residual)
+    finest = moved - fields.even
+    return moved + fields.shading - fields.erased * (finest - finest.clamp(-GRAIN, GRAIN))
 
 
 def paint(moved: Tensor, fields: WarpFields) -> Tensor:
     """The moved crop (B, 3, S, S) with the colour image where the mask says so."""
     return moved + fields.mask * (fields.colour - moved)
+
+
+def blurs(image: Tensor, count: int) -> list[Tensor]:
+    """Blurred copies of (B, C, H, W), each an octave coarser: sigma 0.7, 1.6, 3.2, 6.5, ... pixels.
+
+    What one has and the next lacks is a band of detail: the undecimated wavelet transform of
+    Holschneider et al. (1989) with the kernel 1/4, 1/2, 1/4.
+    """
+    levels = []
+    for index in range(count):
+        image = _blurred(image, 2**index)
+        levels.append(image)
+    return levels
+
+
+def _blurred(image: Tensor, gap: int) -> Tensor:
+    """1/4, 1/2, 1/4 of values `gap` apart, across and down, the border repeated."""
+    for dim, pad in ((3, (gap, gap, 0, 0)), (2, (0, 0, gap, gap))):
+        wide = functional.pad(image, pad, mode="replicate")
+        length = image.shape[dim]
+        before, after = wide.narrow(dim, 0, length), wide.narrow(dim, 2 * gap, length)
+        image = image / 2 + (before + after) / 4
+    return image
 
 
 def warp(image: Tensor, flow: Tensor) -> Tensor:
