@@ -1,11 +1,12 @@
 """The prepared set -> batches: seeded, augmented, found again after a stop by their number alone.
 
 A sample asks for a shape and shows what the face looks like in it. The two photos of a pair differ
-in head pose, which nobody can know; so the target photo is itself warped to the source's pose where
-its own is not asked for.
+in head pose and exposure, which nobody can know: the target photo is itself warped to the source's
+pose where its own is not asked for, and brought to the source's exposure.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,11 +16,12 @@ import torch
 from safetensors.torch import load_file
 
 from g2gan.alignment import WORKING, crop, invert, transform
-from g2gan.flow import base_flow, paint_gate
+from g2gan.flow import base_flow, gates
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.mesh import FACE_OVAL, MIRROR, OUTER_LIPS
 from g2gan.shape import ShapeModel
 from train.config import Direction
+from train.morphs import Parents
 from train.prepare import MANIFEST, SHAPE_MODEL, SHARD
 from train.sources import DataError
 
@@ -33,6 +35,10 @@ KINDS = {
     "removal": {"told": 0.3, "rigid": 0.1, "guessed": 0.5, "rest": 0.1},
 }
 GAIN = (0.75, 1.15)
+MORPHED = 0.7  # share of samples that show morphs
+WORN = (
+    0.25  # share of samples that look like photos from elsewhere: lit, blurred, small, compressed
+)
 OUTSIDE, MOUTH = 0.15, 3.0  # loss weights: outside the face, and what the mouth adds to 1
 
 
@@ -42,19 +48,19 @@ class Batch(NamedTuple):
     source: torch.Tensor  # (B, 3, S, S) in [0, 1]
     target: torch.Tensor  # (B, 3, S, S) in [0, 1]
     base_flow: torch.Tensor  # (B, 2, S, S), source to asked shape
-    gate: torch.Tensor  # (B, 1, S, S), where the asked shape may be painted
+    gates: torch.Tensor  # (B, 2, S, S), where the asked shape may be painted, detail changed
     weight: torch.Tensor  # (B, 1, S, S), of the reconstruction losses
     source_landmarks: torch.Tensor  # (B, 68, 2)
     target_landmarks: torch.Tensor  # (B, 68, 2), the asked ones
     back_flow: torch.Tensor | None = None  # (B, 2, S, S), asked shape to source: for the cycle loss
-    back_gate: torch.Tensor | None = None  # (B, 1, S, S), where the source may be painted
+    back_gates: torch.Tensor | None = None  # (B, 2, S, S), the source shape's
 
     def warp_inputs(self) -> tuple[torch.Tensor, ...]:
         """The arguments of `WarpGenerator.forward`, in its order."""
         return (
             self.source,
             self.base_flow,
-            self.gate,
+            self.gates,
             self.source_landmarks,
             self.target_landmarks,
         )
@@ -66,8 +72,8 @@ class Batch(NamedTuple):
             target=self.source,
             base_flow=self.back_flow,
             back_flow=self.base_flow,
-            gate=self.back_gate,
-            back_gate=self.gate,
+            gates=self.back_gates,
+            back_gates=self.gates,
             source_landmarks=self.target_landmarks,
             target_landmarks=self.source_landmarks,
         )
@@ -84,7 +90,9 @@ class PreparedSet:
         folder = Path(folder)
         if not (folder / MANIFEST).is_file():
             raise DataError(f"{folder} is no prepared set; make one with python -m train.prepare")
-        self.people: list[str] = json.loads((folder / MANIFEST).read_text("utf-8"))["people"]
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        self.people: list[str] = manifest["people"]
+        self.morphs = [Parents(**couple).name for couple in manifest["morphs"]]
         self.shape_model = ShapeModel.from_pretrained(folder / SHAPE_MODEL)
         tensors = load_file(folder / SHARD)
         self.images = {
@@ -100,6 +108,17 @@ class PreparedSet:
             }
             for end in ("/meshes", "/guesses")
         )
+        self.colours = {
+            name: _face_colour(image, self.meshes[name].mean(0))
+            for name, image in self.images.items()
+        }
+
+
+def _face_colour(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+    """The median colour (3,) of the face in an RGB photo (H, W, 3)."""
+    inside = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillPoly(inside, [np.rint(mesh[list(FACE_OVAL), :2]).astype(np.int32)], 1)
+    return np.median(image[inside > 0], axis=0).astype(np.float32)
 
 
 def batch_at(
@@ -107,20 +126,23 @@ def batch_at(
 ) -> Batch:
     """Batch number `step` of a run: the same whenever it is asked for.
 
-    People come in a new order each time round.
+    Everyone in turn, in a new order each time round; a morph stands in for some of them.
 
     Args:
         size: number of samples.
-        cycle: fill `back_flow` and `back_gate` too.
+        cycle: fill `back_flow` and `back_gates` too.
     """
     samples = []
     for place in range(step * size, (step + 1) * size):
         lap, index = divmod(place, len(data.people))
         order = np.random.default_rng((seed, lap)).permutation(len(data.people))
         rng = np.random.default_rng((seed, 1 + step, place, direction == "removal"))
-        samples.append(_sample(data, data.people[order[index]], direction, rng, cycle))
+        person = data.people[order[index]]
+        if data.morphs and rng.random() < MORPHED:
+            person = data.morphs[rng.integers(len(data.morphs))]
+        samples.append(_sample(data, person, direction, rng, cycle))
     stacked = (np.stack(arrays) for arrays in zip(*samples, strict=True))
-    return Batch(*(torch.from_numpy(array.astype(np.float32)) for array in stacked))
+    return Batch(*(torch.from_numpy(array.astype(np.float32, "C")) for array in stacked))
 
 
 def _sample(
@@ -154,9 +176,11 @@ def _sample(
         asked = transform(to_source, guess) if kind == "guessed" else shown
     source, target = transform(to_source, source), transform(to_target, target)
 
-    curve = _tone_curve(rng)  # the same for both photos of a pair
-    picture = _toned(crop(data.images[before], to_source, WORKING.side), curve)
-    truth = _toned(_warped_crop(data.images[after], to_target, target, shown), curve)
+    look = _look(rng)  # the same for both photos of a pair
+    picture = look(crop(data.images[before], to_source, WORKING.side))
+    truth = _warped_crop(data.images[after], to_target, target, shown)
+    exposed = truth * (data.colours[before] / data.colours[after])
+    truth = look(np.clip(np.rint(exposed), 0, 255).astype(np.uint8))
     if rng.random() < 0.5:
         picture, truth = picture[:, ::-1], truth[:, ::-1]
         source, asked = _mirrored(source), _mirrored(asked)
@@ -165,13 +189,13 @@ def _sample(
         picture.transpose(2, 0, 1),
         truth.transpose(2, 0, 1),
         base_flow(source, asked, margin=0).transpose(2, 0, 1),
-        paint_gate(asked)[None],
+        gates(asked),
         _weights(asked)[None],
         source[landmarks, :2],
         asked[landmarks, :2],
     )
     if cycle:
-        arrays += (base_flow(asked, source, margin=0).transpose(2, 0, 1), paint_gate(source)[None])
+        arrays += (base_flow(asked, source, margin=0).transpose(2, 0, 1), gates(source))
     return arrays
 
 
@@ -188,16 +212,53 @@ def _compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
     return second @ np.vstack([first, [0, 0, 1]])
 
 
-def _tone_curve(rng: np.random.Generator) -> np.ndarray:
-    """A random exposure, contrast and white balance: (256, 3) float32 in [0, 1], by 8-bit level."""
+def _look(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """A random camera and light: crops uint8 (S, S, 3) to float32 in [0, 1], each time alike."""
     gains = rng.uniform(0.85, 1.18) * rng.uniform(0.94, 1.06, 3)
     levels = (np.arange(256)[:, None] / 255) ** rng.uniform(0.75, 1.3) * gains
-    return np.clip(levels, 0, 1).astype(np.float32)
+    curve = np.clip(levels, 0, 1).astype(np.float32)[None]
+    worn = rng.random() < WORN
+    light = _light(rng) if worn else None
+    wear = _wear(rng) if worn else None
+
+    def look(picture: np.ndarray) -> np.ndarray:
+        toned = cv2.LUT(picture, curve)
+        return toned if wear is None else wear(np.clip(toned * light, 0, 1))
+
+    return look
 
 
-def _toned(picture: np.ndarray, curve: np.ndarray) -> np.ndarray:
-    """A uint8 picture (H, W, 3) through the curve, float32 in [0, 1]."""
-    return np.stack([curve[:, channel][picture[..., channel]] for channel in range(3)], -1)
+def _light(rng: np.random.Generator) -> np.ndarray:
+    """Light that falls from one side, (S, S, 1): 1 in the middle, twice as much at most."""
+    across = np.linspace(-1, 1, WORKING.side, dtype=np.float32)
+    slope = rng.uniform(-0.35, 0.35, 2)
+    return np.exp(slope[0] * across + slope[1] * across[:, None])[..., None].astype(np.float32)
+
+
+def _wear(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """What a cheaper camera does to a crop, float32 in [0, 1]: one thing, of a random size."""
+    sigma, shrink = rng.uniform(0.6, 1.6), rng.uniform(1.3, 2.8)
+    quality, grain = int(rng.integers(30, 85)), rng.uniform(0.005, 0.03)
+    side = WORKING.side
+
+    def blurred(picture: np.ndarray) -> np.ndarray:
+        return cv2.GaussianBlur(picture, (0, 0), sigma)
+
+    def small(picture: np.ndarray) -> np.ndarray:
+        size = (round(side / shrink),) * 2
+        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+        return np.clip(cv2.resize(picture, (side,) * 2, interpolation=cv2.INTER_CUBIC), 0, 1)
+
+    def compressed(picture: np.ndarray) -> np.ndarray:
+        levels = np.rint(picture * 255).astype(np.uint8)
+        data = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        return cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.float32) / 255
+
+    def grainy(picture: np.ndarray) -> np.ndarray:
+        noise = rng.normal(0, grain, picture.shape)  # another draw each time
+        return np.clip(picture + noise, 0, 1).astype(np.float32)
+
+    return (blurred, small, compressed, grainy)[rng.integers(4)]
 
 
 def _warped_crop(
