@@ -60,6 +60,10 @@ def distinct_results() -> dict:
             task: {name: next(counter) / 100 for name in ("ours", "warp", "truth")}
             for task in ("synthesis_told", "removal_told")
         },
+        "elsewhere": {
+            name: {task: next(counter) / 100 for task in ("synthesis_told", "removal_told")}
+            for name in ("blurred", "tilted")
+        },
         "fidelity": {"remove": 41.5, "synthesize": 42.5},
     }
 
@@ -80,6 +84,9 @@ def checkpoint(tmp_path: Path) -> Path:
 def test_every_figure_of_the_results_is_in_the_card(checkpoint):
     text = card.card(checkpoint)
     results = card.read_results(checkpoint)
+    for name, row in results["elsewhere"].items():
+        gains = (f"{row[task]:+.2f}" for task in ("synthesis_told", "removal_told"))
+        assert f"| {name} | {' | '.join(gains)} |" in text
     for group, side in (("all", "128"), ("all", "256"), ("strong", "128")):
         for task, methods in results["means"][group].items():
             for method, sides in methods.items():

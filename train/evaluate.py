@@ -27,8 +27,10 @@ from g2gan import G2GAN
 from g2gan.alignment import WORKING, crop, transform
 from g2gan.flow import warp_photo
 from g2gan.landmarks import Face
+from g2gan.pipeline import G2GANOutput
 from train import metrics
 from train.card import BASELINES, INFINITE_DB, RESULTS_FILE, TASKS, results_table, weights_digest
+from train.elsewhere import ALTERATIONS, Alteration
 from train.sources import Pair, london_pairs
 
 SIDES = (128, 256)  # px
@@ -110,29 +112,20 @@ def measure_person(pipe: G2GAN, detect: Detector, pair: Pair, figures: Path | No
 
     Returns:
         `scores`: task → method → side → figure; `lips`: told task → picture → landmark error;
-        `fidelity`: edit → dB; `widening`: the smile's strength.
+        `fidelity`: edit → dB; `elsewhere`: alteration → told task → dB; `widening`: the smile's
+        strength.
     """
 
-    def opened(path: Path) -> Photo:
-        rgb = np.asarray(Image.open(path).convert("RGB"))
+    def opened(path: Path, altered: Alteration = lambda rgb: rgb) -> Photo:
+        rgb = altered(np.asarray(Image.open(path).convert("RGB")))
         return Photo(rgb, detect(rgb), pipe.detect(rgb)[0])
 
     neutral, smiling = opened(pair.neutral), opened(pair.smiling)
-    asked = {
-        "synthesis_told": metrics.carry(smiling.mesh, neutral.mesh)[: metrics.FACE_POINTS],
-        "removal_told": metrics.carry(neutral.mesh, smiling.mesh)[: metrics.FACE_POINTS],
-    }
-    on_neutral = {"face": neutral.face, "from_neutral": True}
-    outputs = {
-        "synthesis_told": pipe.synthesize(
-            neutral.rgb, landmarks=asked["synthesis_told"], **on_neutral
-        ),
-        "synthesis_honest": pipe.synthesize(neutral.rgb, "happiness", **on_neutral),
-        "removal_told": pipe.remove(
-            smiling.rgb, landmarks=asked["removal_told"], face=smiling.face
-        ),
-        "removal_honest": pipe.remove(smiling.rgb, face=smiling.face),
-    }
+    asked, outputs = edit_told(pipe, neutral, smiling)
+    outputs["synthesis_honest"] = pipe.synthesize(
+        neutral.rgb, "happiness", face=neutral.face, from_neutral=True
+    )
+    outputs["removal_honest"] = pipe.remove(smiling.rgb, face=smiling.face)
 
     scores, lips, results = {}, {}, {}
     for task, output in outputs.items():
@@ -153,6 +146,10 @@ def measure_person(pipe: G2GAN, detect: Detector, pair: Pair, figures: Path | No
         "remove": pipe.remove(neutral.rgb, face=neutral.face),
         "synthesize": pipe.synthesize(neutral.rgb, "happiness", intensity=0, face=neutral.face),
     }
+    elsewhere = {
+        name: gains_over_warp(pipe, opened(pair.neutral, altered), opened(pair.smiling, altered))
+        for name, altered in ALTERATIONS.items()
+    }
     if figures:
         Image.fromarray(contact_sheet(neutral, smiling, results)).save(
             figures / f"{pair.person}.png"
@@ -163,11 +160,42 @@ def measure_person(pipe: G2GAN, detect: Detector, pair: Pair, figures: Path | No
         "fidelity": {
             name: fidelity(np.asarray(output.images[0]), neutral) for name, output in kept.items()
         },
+        "elsewhere": elsewhere,
         "widening": widening(neutral.mesh, smiling.mesh),
     }
 
 
-def compare(made: np.ndarray, source: Photo, target: Photo) -> dict[str, dict[str, float]]:
+def edit_told(
+    pipe: G2GAN, neutral: Photo, smiling: Photo
+) -> tuple[dict[str, np.ndarray], dict[str, G2GANOutput]]:
+    """Both edits that are told the other photo's points: task → points asked, task → output."""
+    points = metrics.FACE_POINTS
+    smile = metrics.carry(smiling.mesh, neutral.mesh)[:points]
+    calm = metrics.carry(neutral.mesh, smiling.mesh)[:points]
+    outputs = {
+        "synthesis_told": pipe.synthesize(
+            neutral.rgb, landmarks=smile, face=neutral.face, from_neutral=True
+        ),
+        "removal_told": pipe.remove(smiling.rgb, landmarks=calm, face=smiling.face),
+    }
+    return {"synthesis_told": smile, "removal_told": calm}, outputs
+
+
+def gains_over_warp(pipe: G2GAN, neutral: Photo, smiling: Photo) -> dict[str, float]:
+    """Told task → by how much the networks beat the plain mesh warp: face, 128 px, dB."""
+    gains, (_, outputs) = {}, edit_told(pipe, neutral, smiling)
+    for task, output in outputs.items():
+        source, target = (neutral, smiling) if task == "synthesis_told" else (smiling, neutral)
+        warped = warp_photo(source.rgb, source.face.mesh, output.faces[0].mesh)
+        made = (np.asarray(output.images[0]), warped)
+        ours, plain = (compare(x, source, target, SIDES[:1])[str(SIDES[0])] for x in made)
+        gains[task] = ours["psnr_face"] - plain["psnr_face"]
+    return gains
+
+
+def compare(
+    made: np.ndarray, source: Photo, target: Photo, sides: tuple[int, ...] = SIDES
+) -> dict[str, dict[str, float]]:
     """Side → figure: a picture made from the source photo against the target photo."""
 
     def in_frame(photo: Photo, side: int) -> np.ndarray:
@@ -180,7 +208,7 @@ def compare(made: np.ndarray, source: Photo, target: Photo) -> dict[str, dict[st
             in_frame(source, side),
             in_frame(target, side),
         )
-        for side in SIDES
+        for side in sides
     }
 
 
@@ -260,6 +288,7 @@ def summary(people: dict[str, dict]) -> dict:
             for group, records in scores.items()
         },
         "lips": over_people([record["lips"] for record in people.values()], np.mean),
+        "elsewhere": over_people([record["elsewhere"] for record in people.values()], np.mean),
         "fidelity": over_people([record["fidelity"] for record in people.values()], np.mean),
         "per_person": {  # for paired differences between two checkpoints
             person: {
