@@ -9,6 +9,7 @@ import pytest
 import torch
 from faces import draw_face
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from g2gan import G2GAN, CheckpointError
@@ -19,7 +20,7 @@ from train.export import export
 from train.losses import weighted_l1
 from train.prepare import READINGS, prepare
 from train.sources import DataError, Pair, london_pairs, split_people
-from train.trainer import STATE, Trainer
+from train.trainer import CURVES, STATE, Trainer
 
 SMOKE = PRESETS["smoke"]
 
@@ -48,7 +49,7 @@ def prepared(tmp_path_factory) -> Path:
             Image.fromarray(picture).save(folder / f"{seed}_{state}.png")
         paths = (folder / f"{seed}_{state}.png" for state in ("neutral", "smiling"))
         pairs.append(Pair(str(seed), *paths))
-    prepare(pairs, folder / "set", "drawn")
+    prepare(pairs, folder / "set", "drawn", morphs=2)
     return folder / "set"
 
 
@@ -98,9 +99,20 @@ def test_the_london_set_is_found_as_it_unpacks_and_says_who_is_missing(tmp_path,
 
 def test_a_prepared_set_holds_every_reading_of_every_photo(data):
     assert data.people == ["0", "1", "2"]
-    assert set(data.images) == {f"{p}/{s}" for p in data.people for s in ("neutral", "smiling")}
+    assert len(data.morphs) == 2
+    everyone = data.people + data.morphs
+    assert set(data.images) == {f"{p}/{s}" for p in everyone for s in ("neutral", "smiling")}
     for meshes in (data.meshes, data.guesses):
         assert {mesh.shape for mesh in meshes.values()} == {(len(READINGS), 478, 3)}
+
+
+def test_a_morph_lies_between_its_parents_in_the_prepared_set(data, prepared):
+    couple = json.loads((prepared / "manifest.json").read_text("utf-8"))["morphs"][0]
+    name = f"{couple['first']}+{couple['second']}/smiling"
+    for shapes in (data.meshes, data.guesses):
+        first, second = (shapes[f"{couple[key]}/smiling"] for key in ("first", "second"))
+        expected = first + couple["share"] * (second - first)
+        np.testing.assert_allclose(shapes[name], expected, atol=1e-3)
 
 
 def test_what_is_no_prepared_set_is_refused(tmp_path):
@@ -157,6 +169,30 @@ def test_a_stopped_run_ends_as_an_undisturbed_one_bit_for_bit(data, tmp_path):
     for (name, a), b in zip(states(whole).items(), states(legs).values(), strict=True):
         assert torch.equal(a, b), name
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_curves_that_were_noted_after_the_saved_state_are_forgotten(data, tmp_path):
+    trainer = Trainer(SMOKE, data, tmp_path, recognizer())
+    trainer.train_step()
+    trainer._note({"loss": 1.0})
+    trainer.save()
+    trainer.train_step()
+    trainer._note({"loss": 2.0})  # and killed here
+    Trainer(SMOKE, data, tmp_path, recognizer())
+    lines = (tmp_path / CURVES).read_text("utf-8").splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [1]
+
+
+def test_sample_pictures_and_curves_can_be_watched(data, tmp_path):
+    trainer = Trainer(SMOKE, data, tmp_path, recognizer())
+    trainer._note(trainer.train_step())
+    trainer._show()
+    trainer.board.flush()
+    board = EventAccumulator(str(tmp_path)).Reload()
+    assert "synthesis/pixel" in board.Tags()["scalars"]
+    assert board.Tags()["images"] == ["synthesis", "removal"]
+    picture = board.Images("removal")[0]
+    assert (picture.width, picture.height) == (3 * 256, 256)  # input, output, truth
 
 
 def test_a_state_of_other_settings_is_refused(data, tmp_path):

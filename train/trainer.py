@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from g2gan.errors import CheckpointError
@@ -34,6 +35,7 @@ from train.losses import (
 STATE = "state.safetensors"
 CURVES = "curves.jsonl"
 SAVE_EVERY = 180.0  # seconds
+NOTE_EVERY, SHOW_EVERY = 50, 500  # steps between points of the curves, and between sample pictures
 UNET_SIDE, UNET_SIGMA = 128, 2.0  # the paper's picture; its heatmaps' sigma is an assumption
 MOUTH_SQUARE = 80  # pixels of the crop that the mouth's discriminator sees
 MOUTH_JITTER = 6.0  # pixels, so that it cannot judge by place
@@ -88,6 +90,7 @@ class Trainer:
         run.mkdir(parents=True, exist_ok=True)
         if (run / STATE).is_file():
             self._load()
+        self.board = SummaryWriter(run, purge_step=self.step)
 
     @property
     def steps(self) -> int:
@@ -109,9 +112,11 @@ class Trainer:
             now = time.monotonic()
             self.seconds += now - before
             bar.update(self.config.batch)
-            if self.step % 50 == 0:
+            if self.step % NOTE_EVERY == 0:
                 self._note(terms)
                 bar.set_postfix(pixel=f"{terms[self.config.directions[0] + '/pixel']:.4f}")
+            if self.step % SHOW_EVERY == 0:
+                self._show()
             if now - saved > SAVE_EVERY:
                 self.save()
                 saved = now
@@ -128,23 +133,16 @@ class Trainer:
         losses = self.config.losses
         terms, total, judged = {}, torch.zeros((), device=self.device), {}
         for direction in self.config.directions:
-            batch = batch_at(
-                self.data,
-                direction,
-                self.config.seed,
-                self.step,
-                self.config.batch,
-                cycle=losses.cycle > 0,
-            )
-            batch = Batch(*(x if x is None else x.to(self.device) for x in batch))
-            output, found = self._reconstruct(batch, direction)
+            batch = self._batch(direction, self.step)
+            output, found = self._reconstruct(self.generators[direction], batch, direction)
             if losses.adversarial and self.progress >= self.config.adversarial_from:
                 judged[direction] = self._judged(batch, batch.target, output, direction)
                 logits = self.discriminators[direction](*judged[direction][1])
                 found["adversarial"] = self.adversarial.generator(logits)
             if losses.cycle:
                 other = "removal" if direction == "synthesis" else "synthesis"
-                restored, _ = self._reconstruct(batch.back(output), other)
+                back = batch.back(output)
+                restored, _ = self._reconstruct(self.generators[other], back, other)
                 found["cycle"] = cycle_loss(restored, _sized(batch.source, restored))
             if losses.identity:
                 faces = _sized(batch.source, output)
@@ -171,9 +169,17 @@ class Trainer:
         self._average()
         return terms
 
-    def _reconstruct(self, batch: Batch, direction: Direction) -> tuple[Tensor, dict[str, Tensor]]:
-        """The generator's picture and its reconstruction terms (eq. 3 and what a warp needs)."""
-        network = self.generators[direction]
+    def _batch(self, direction: Direction, step: int) -> Batch:
+        """A step's batch on the device."""
+        config = self.config
+        cycle = config.losses.cycle > 0
+        batch = batch_at(self.data, direction, config.seed, step, config.batch, cycle=cycle)
+        return Batch(*(x if x is None else x.to(self.device) for x in batch))
+
+    def _reconstruct(
+        self, network: nn.Module, batch: Batch, direction: Direction
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """A generator's picture and its reconstruction terms (eq. 3 and what a warp needs)."""
         if self.config.generator == "unet":
             output = network(*_paper_inputs(batch, direction))
             target, weight = _sized(batch.target, output), torch.ones_like(output[:, :1])
@@ -221,6 +227,17 @@ class Trainer:
         line = {"step": self.step, "images": self.step * self.config.batch, **terms}
         with (self.run_folder / CURVES).open("a", encoding="utf-8") as curves:
             curves.write(json.dumps({k: round(v, 6) for k, v in line.items()}) + "\n")
+        for name, value in terms.items():
+            self.board.add_scalar(name, value, self.step)
+
+    @torch.no_grad()
+    def _show(self) -> None:
+        """The first batch as the averaged networks edit it: input, output, truth."""
+        for direction in self.config.directions:
+            batch = self._batch(direction, 0)
+            output, _ = self._reconstruct(self.averages[direction], batch, direction)
+            row = [_sized(batch.source, output), output, _sized(batch.target, output)]
+            self.board.add_images(direction, torch.cat(row, 3).clamp(0, 1), self.step)
 
     def start_from(self, folder: Path) -> None:
         """Begin with a checkpoint's weights and fresh optimisers (`--init`)."""
@@ -253,6 +270,7 @@ class Trainer:
                 "or delete it to start again"
             )
         self.step, self.seconds = int(meta["step"]), float(meta["seconds"])
+        self._forget_later_curves()
         torch.set_rng_state(tensors.pop("torch_rng").cpu())
         for name, networks in self._networks().items():
             own = {k: tensors[f"{name}.{k}"] for k in networks.state_dict()}
@@ -265,6 +283,16 @@ class Trainer:
                     slots.setdefault(int(index), {})[slot] = value
             groups = optimizer.state_dict()["param_groups"]
             optimizer.load_state_dict({"state": slots, "param_groups": groups})
+
+    def _forget_later_curves(self) -> None:
+        """Drop what was noted after the saved state: it will be noted again."""
+        curves = self.run_folder / CURVES
+        if curves.is_file():
+            lines = curves.read_text("utf-8").splitlines(keepends=True)
+            kept = [line for line in lines if json.loads(line)["step"] <= self.step]
+            unfinished = curves.with_name(f"{CURVES}.part")
+            unfinished.write_text("".join(kept), "utf-8")
+            unfinished.replace(curves)
 
     def _networks(self) -> dict[str, nn.ModuleDict]:
         return {
