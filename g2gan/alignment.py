@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-RIGHT_EYE_CORNERS, LEFT_EYE_CORNERS = (33, 133), (362, 263)  # mesh indices; the person's own right
+# Right and left eye's corners, of the mesh and of the 68 landmarks; the person's own right.
+EYE_CORNERS, EYE_CORNERS_68 = ((33, 133), (362, 263)), ((36, 39), (42, 45))
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,10 @@ class Frame:
     eye_line: float
 
     def matrix(self, mesh: np.ndarray) -> np.ndarray:
-        """The 2 x 3 similarity that carries a photo with this `mesh` (N, 2 or 3) into the frame."""
+        """The 2 x 3 similarity that carries a photo with this `mesh` (N, 2 or 3) into the frame.
+
+        The 68 landmarks do as well as the whole mesh.
+        """
         right, left = eye_centres(mesh)
         across = left - right
         scale = self.eye_distance * self.side / np.hypot(*across)
@@ -43,9 +47,14 @@ EVALUATION = Frame(side=128, eye_distance=0.36, eye_line=0.32)
 
 
 def eye_centres(mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Centres of the person's right and left eye, (2,) each: the mean of the eye's two corners."""
+    """Centres of the person's right and left eye, (2,) each: the mean of the eye's two corners.
+
+    Args:
+        mesh: the mesh (468 or 478, 2 or 3) or the 68 landmarks (68, 2 or 3).
+    """
     xy = np.asarray(mesh, np.float64)[:, :2]
-    return xy[list(RIGHT_EYE_CORNERS)].mean(0), xy[list(LEFT_EYE_CORNERS)].mean(0)
+    right, left = EYE_CORNERS_68 if len(xy) == 68 else EYE_CORNERS
+    return xy[list(right)].mean(0), xy[list(left)].mean(0)
 
 
 def scale_of(matrix: np.ndarray) -> float:
