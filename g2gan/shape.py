@@ -3,6 +3,9 @@
 Shapes are the detector's mesh, (478, 3), in pixels. Inside, they are turned into the *head's
 frame* (the similarity in space that lays the rigid points on the mean neutral face, unit: the eye
 distance), so that a turned head smiles along its own face.
+
+With `points=68` the same class holds the paper's model: shapes are the 68 landmarks, (68, 3) with
+z = 0, normalised by the eyes alone.
 """
 
 from dataclasses import dataclass
@@ -11,12 +14,14 @@ import numpy as np
 import torch
 from diffusers.configuration_utils import register_to_config
 
+from g2gan.alignment import eye_centres
 from g2gan.errors import UnknownExpressionError
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.mesh import POINTS, RIGID
 from g2gan.models.checkpointed import CheckpointedModel
 
 HANDLES = np.array(LANDMARKS_68)
+LANDMARKS = len(LANDMARKS_68)
 SPREAD = 0.3  # eye distances over which a landmark pulls its surroundings along
 
 
@@ -49,6 +54,10 @@ class ShapeModel(CheckpointedModel):
         neutral_components: principal components of a shape that the neutral regressor reads.
         calm: rms displacement, in eye distances, below which a removal fades out: half of it is
             left there, a tenth at a third of it.
+        points: of a shape, 478 for the mesh or 68 for the paper's landmarks. Where this says
+            (478, 3) elsewhere, it is (points, 3).
+        noise: what a point is off by, in eye distances, when parameters are fitted to it; 0 for
+            plain least squares.
     """
 
     @register_to_config
@@ -58,15 +67,17 @@ class ShapeModel(CheckpointedModel):
         components: int = 20,
         neutral_components: int = 24,
         calm: float = 0.01,
+        points: int = POINTS,
+        noise: float = 0.01,
     ) -> None:
         super().__init__()
         shapes = {
-            "mean": (POINTS, 3),  # mean neutral face in the head's frame
-            "basis": (POINTS, 3, components),
+            "mean": (points, 3),  # mean neutral face in the head's frame
+            "basis": (points, 3, components),
             "deviation": (components,),  # of each parameter in training
             "limits": (2, components),  # the least and the greatest plausible value of each
             "expression_table": (len(expressions), components),
-            "neutral_basis": (POINTS, 3, neutral_components),
+            "neutral_basis": (points, 3, neutral_components),
             "neutral_weights": (neutral_components + 1, components),  # the last row is the constant
         }
         for name, shape in shapes.items():
@@ -80,8 +91,11 @@ class ShapeModel(CheckpointedModel):
     def pose(self, mesh: np.ndarray) -> Pose:
         """The similarity in space that carries the mean neutral face to `mesh` (478, 3).
 
-        Least squares over the rigid points (Umeyama 1991).
+        Least squares over the rigid points (Umeyama 1991); of the paper's landmarks, the one in the
+        picture's plane that brings both eye centres to (-0.5, 0) and (0.5, 0).
         """
+        if self.config.points == LANDMARKS:
+            return _pose_by_eyes(mesh)
         model, seen = self._array("mean")[list(RIGID)], np.asarray(mesh, np.float64)[list(RIGID)]
         model_centre, seen_centre = model.mean(0), seen.mean(0)
         u, spread, v = np.linalg.svd((model - model_centre).T @ (seen - seen_centre))
@@ -130,14 +144,14 @@ class ShapeModel(CheckpointedModel):
         seen = pose.to_head(mesh) - self._array("mean")
         features = np.append(np.tensordot(seen, self._array("neutral_basis"), 2), 1.0)
         moved = self._array("basis") @ (features @ self._array("neutral_weights"))
-        size = np.sqrt((moved[HANDLES] ** 2).sum(1).mean())
+        size = np.sqrt((moved[self._handles] ** 2).sum(1).mean())
         fade = size**2 / (size**2 + self.config.calm**2)
         return mesh + pose.displacement(fade * moved)
 
     def parameters_between(self, neutral: np.ndarray, expressed: np.ndarray) -> np.ndarray:
         """Parameters p (components,) that best lead from a neutral mesh to an expressed one."""
         asked = self.pose(expressed).to_head(expressed) - self.pose(neutral).to_head(neutral)
-        return self._least_squares(asked, np.arange(POINTS))
+        return self._least_squares(asked, np.arange(self.config.points))
 
     def follow(self, neutral: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """The mesh (478, 3) on which the 68 landmarks lie as asked and the rest looks plausible.
@@ -149,14 +163,14 @@ class ShapeModel(CheckpointedModel):
             neutral: the person's neutral mesh in pixels.
             landmarks: (68, 2), in pixels of the same photo.
         """
-        pose = self.pose(neutral)
-        asked = np.zeros((len(HANDLES), 3))
-        asked[:, :2] = landmarks - neutral[HANDLES, :2]
+        pose, handles = self.pose(neutral), self._handles
+        asked = np.zeros((len(handles), 3))
+        asked[:, :2] = landmarks - neutral[handles, :2]
         in_head = asked @ pose.rotation.T / pose.scale
-        parameters = np.clip(self._least_squares(in_head, HANDLES), *self._array("limits"))
+        parameters = np.clip(self._least_squares(in_head, handles), *self._array("limits"))
         explained = self._array("basis") @ parameters
         mesh = neutral + pose.displacement(explained)
-        mesh[:, :2] += self._spread() @ (landmarks - mesh[HANDLES, :2])
+        mesh[:, :2] += self._spread() @ (landmarks - mesh[handles, :2])
         return mesh
 
     def _least_squares(self, asked: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -166,8 +180,7 @@ class ShapeModel(CheckpointedModel):
         """
         trust = np.array([1, 1, 0.1])[:, None]
         basis = (self._array("basis")[points] * trust).reshape(-1, self.config.components)
-        noise = 0.01  # eye distances: what a landmark is off by
-        prior = np.diag((noise / np.maximum(self._array("deviation"), 1e-6)) ** 2)
+        prior = np.diag((self.config.noise / np.maximum(self._array("deviation"), 1e-6)) ** 2)
         aim = (asked * trust[:, 0]).ravel()
         return np.linalg.solve(basis.T @ basis + prior, basis.T @ aim)
 
@@ -176,9 +189,24 @@ class ShapeModel(CheckpointedModel):
         shape = self._array("mean").copy()
         if len(self.expressions) > 1:  # apart, so that the upper lip does not pull the lower one
             shape += 2 * self._array("basis") @ self._array("expression_table")[1:].mean(0)
-        gaps = np.linalg.norm(shape[:, None, :2] - shape[None, HANDLES, :2], axis=-1) / SPREAD
+        handles = self._handles
+        gaps = np.linalg.norm(shape[:, None, :2] - shape[None, handles, :2], axis=-1) / SPREAD
         pull = np.exp(-gaps)  # the kernel that never overshoots between points that lie close
-        return np.linalg.solve(pull[HANDLES], pull.T).T
+        return np.linalg.solve(pull[handles], pull.T).T
+
+    @property
+    def _handles(self) -> np.ndarray:
+        """Which points of a shape are the 68 landmarks."""
+        return HANDLES if self.config.points == POINTS else np.arange(LANDMARKS)
 
     def _array(self, name: str) -> np.ndarray:
         return getattr(self, name).detach().cpu().numpy().astype(np.float64)
+
+
+def _pose_by_eyes(landmarks: np.ndarray) -> Pose:
+    """Where a flat shape (68, 3) is: upright and of eye distance 1, its eyes' middle is at 0."""
+    right, left = eye_centres(landmarks)
+    scale = float(np.hypot(*(left - right)))
+    cos, sin = (left - right) / scale
+    rotation = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
+    return Pose(scale, rotation, np.append((right + left) / 2, 0))
