@@ -17,6 +17,7 @@ from g2gan.landmarks import LandmarkDetector
 
 SKINS = ((214, 170, 145), (150, 105, 80), (235, 200, 180), (190, 140, 110), (120, 85, 65))
 FACE = 400  # pixels of the drawn square
+WAYS = ("Voice", "Face", "MultiModal")  # of seeing a clip of CREMA-D
 SMILES = (0.0, 0.25, 0.5, 0.75, 1.0)  # of a sequence's frames
 
 
@@ -76,9 +77,7 @@ def crema(folder: Path, actors: int = 3) -> Path:
             votes.append([len(votes) + 1, name, emotion[0], 60, emotion[0], 70, emotion[0], 80])
     _write_csv(
         folder / "processedResults" / "summaryTable.csv",
-        ",FileName,VoiceVote,VoiceLevel,FaceVote,FaceLevel,MultiModalVote,MultiModalLevel".split(
-            ","
-        ),
+        ["", "FileName", *(f"{way}{what}" for way in WAYS for what in ("Vote", "Level"))],
         votes,
     )
     _write_csv(

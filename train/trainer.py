@@ -31,12 +31,13 @@ from train.losses import (
     total_variation,
     weighted_l1,
 )
+from train.paper_data import PaperBatch, PaperSet, paper_batch_at
 
 STATE = "state.safetensors"
 CURVES = "curves.jsonl"
 SAVE_EVERY = 180.0  # seconds
 NOTE_EVERY, SHOW_EVERY = 50, 500  # steps between points of the curves, and between sample pictures
-UNET_SIDE, UNET_SIGMA = 128, 2.0  # the paper's picture; its heatmaps' sigma is an assumption
+UNET_SIDE = 128  # the paper's picture
 MOUTH_SQUARE = 80  # pixels of the crop that the mouth's discriminator sees
 MOUTH_JITTER = 6.0  # pixels, so that it cannot judge by place
 
@@ -48,9 +49,9 @@ class Trainer:
 
     Args:
         config: what to do.
-        data: the prepared set.
+        data: the prepared set, ours or the paper's (which trains U-Nets only).
         run: folder of the state and the curves; made if it is missing.
-        recognizer: the network F of the identity loss, taking (B, 3, 128, 128) in [0, 1].
+        recognizer: the network F of the identity loss, taking (B, C, 128, 128) in [0, 1].
         device: where to train.
 
     Raises:
@@ -61,7 +62,7 @@ class Trainer:
     def __init__(
         self,
         config: TrainConfig,
-        data: PreparedSet,
+        data: PreparedSet | PaperSet,
         run: Path,
         recognizer: nn.Module | None = None,
         device: str = "cpu",
@@ -81,7 +82,7 @@ class Trainer:
             self.generators.parameters(), config.learning_rate, config.betas
         )
         self.discriminator_optimizer = torch.optim.Adam(
-            self.discriminators.parameters(), config.discriminator_rate, (0.5, 0.99)
+            self.discriminators.parameters(), config.discriminator_rate, config.discriminator_betas
         )
         self.adversarial = AdversarialLoss(config.adversarial_form)
         self.identity = IdentityLoss(recognizer.to(device), UNET_SIDE) if recognizer else None
@@ -127,9 +128,7 @@ class Trainer:
 
     def train_step(self) -> dict[str, float]:
         """One step of every direction's generator and discriminator; the loss terms."""
-        share = 0.5 * (1 + math.cos(math.pi * self.progress))
-        for group in self.generator_optimizer.param_groups:
-            group["lr"] = self.config.learning_rate * share
+        self._set_rates()
         losses = self.config.losses
         terms, total, judged = {}, torch.zeros((), device=self.device), {}
         for direction in self.config.directions:
@@ -152,7 +151,8 @@ class Trainer:
 
         self.generator_optimizer.zero_grad()
         total.backward()
-        nn.utils.clip_grad_norm_(self.generators.parameters(), self.config.clip)
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.generators.parameters(), self.config.clip)
         self.generator_optimizer.step()
 
         if judged:
@@ -169,19 +169,31 @@ class Trainer:
         self._average()
         return terms
 
-    def _batch(self, direction: Direction, step: int) -> Batch:
-        """A step's batch on the device."""
-        config = self.config
-        cycle = config.losses.cycle > 0
-        batch = batch_at(self.data, direction, config.seed, step, config.batch, cycle=cycle)
-        return Batch(*(x if x is None else x.to(self.device) for x in batch))
+    def _set_rates(self) -> None:
+        """The learning rates of this step."""
+        share = 0.5 * (1 + math.cos(math.pi * self.progress))
+        if self.config.schedule == "linear":
+            share = min(1.0, 2 * (1 - self.progress))
+            for group in self.discriminator_optimizer.param_groups:
+                group["lr"] = self.config.discriminator_rate * share
+        for group in self.generator_optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * share
+
+    def _batch(self, direction: Direction, step: int) -> Batch | PaperBatch:
+        """A step's batch, on the device."""
+        place = (self.data, direction, self.config.seed, step, self.config.batch)
+        if isinstance(self.data, PaperSet):
+            batch = paper_batch_at(*place)
+        else:
+            batch = batch_at(*place, cycle=self.config.losses.cycle > 0)
+        return type(batch)(*(x if x is None else x.to(self.device) for x in batch))
 
     def _reconstruct(
-        self, network: nn.Module, batch: Batch, direction: Direction
+        self, network: nn.Module, batch: Batch | PaperBatch, direction: Direction
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """A generator's picture and its reconstruction terms (eq. 3 and what a warp needs)."""
         if self.config.generator == "unet":
-            output = network(*_paper_inputs(batch, direction))
+            output = network(*_paper_inputs(batch, direction, self.config.heatmap_sigma))
             target, weight = _sized(batch.target, output), torch.ones_like(output[:, :1])
             return output, {"pixel": weighted_l1(output, target, weight)}
         fields = network(*batch.warp_inputs())
@@ -197,14 +209,14 @@ class Trainer:
         }
 
     def _judged(
-        self, batch: Batch, real: Tensor, fake: Tensor, direction: Direction
+        self, batch: Batch | PaperBatch, real: Tensor, fake: Tensor, direction: Direction
     ) -> tuple[list[Tensor], list[Tensor]]:
         """What the discriminator sees of real and generated pictures.
 
         The paper's sees triplets (input, H, output); ours, for photographs, squares round mouths.
         """
         if self.config.generator == "unet":
-            source, drawn = _paper_inputs(batch, direction)
+            source, drawn = _paper_inputs(batch, direction, self.config.heatmap_sigma)
             return [source, drawn, _sized(real, fake)], [source, drawn, fake]
         centres = batch.target_landmarks[:, 48:60].mean(1)
         centres = centres + MOUTH_JITTER * torch.randn(centres.shape).to(centres)
@@ -315,18 +327,21 @@ def _generator(config: TrainConfig) -> nn.Module:
 
 def _discriminator(config: TrainConfig) -> PatchDiscriminator:
     if config.generator == "unet":
-        return PatchDiscriminator(3 + 68 + 3, config.discriminator_width)
+        channels = config.generator_arguments.get("image_channels", 3)
+        return PatchDiscriminator(channels + 68 + channels, config.discriminator_width)
     return PatchDiscriminator(6, config.discriminator_width, layers=2, norm=False)
 
 
-def _paper_inputs(batch: Batch, direction: Direction) -> tuple[Tensor, Tensor]:
+def _paper_inputs(
+    batch: Batch | PaperBatch, direction: Direction, sigma: float
+) -> tuple[Tensor, Tensor]:
     """The source picture and H, as the paper's networks see them.
 
     H is the expressed face's: in synthesis the output's, in removal the input's.
     """
     expressed = batch.target_landmarks if direction == "synthesis" else batch.source_landmarks
     shrink = batch.source.shape[-1] // UNET_SIDE
-    drawn = heatmaps((expressed + 0.5) / shrink - 0.5, UNET_SIDE, UNET_SIGMA)
+    drawn = heatmaps((expressed + 0.5) / shrink - 0.5, UNET_SIDE, sigma)
     return functional.avg_pool2d(batch.source, shrink), drawn
 
 

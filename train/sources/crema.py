@@ -150,9 +150,9 @@ def choose_neutral(looks: list[Look]) -> Look | None:
 
 
 def choose_targets(looks: list[Look], neutral: Look) -> tuple[Still, ...]:
-    """The looks whose landmarks lie farthest from the neutral ones, in time."""
-    farthest = sorted(looks, key=lambda look: -np.abs(look.shape - neutral.shape).mean())
-    return tuple(sorted((look.still for look in farthest[:TARGETS]), key=lambda still: still.frame))
+    """The looks whose landmarks lie farthest from the neutral ones, the farthest last."""
+    nearest_first = sorted(looks, key=lambda look: np.abs(look.shape - neutral.shape).mean())
+    return tuple(look.still for look in nearest_first[-TARGETS:])
 
 
 def _looks(clip: Path, detect: Detect, skipped: list[Skipped]) -> list[Look]:

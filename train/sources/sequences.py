@@ -59,7 +59,7 @@ class Sequence:
         person: who; the unit of the split.
         name: which of the person's sequences, unique for them.
         neutral: the neutral picture, `I_N`.
-        expressed: the pictures to be reached, `I_E`, in time, the peak last.
+        expressed: the pictures to be reached, `I_E`, the peak last.
         expression: its name, `None` where nobody annotated it.
     """
 
