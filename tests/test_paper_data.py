@@ -14,8 +14,8 @@ from g2gan.alignment import eye_centres
 from g2gan.heatmaps import heatmaps
 from train.config import PRESETS, LossWeights, ablations
 from train.paper_data import MIRROR_68, PaperSet, centre_crop, crop_of, paper_batch_at
-from train.paper_prepare import prepare
-from train.sources import DataError
+from train.paper_prepare import SOURCES, prepare
+from train.sources import DataError, london_sequences, split_people
 from train.trainer import Trainer
 
 NARROW = {"generator_arguments": {"image_channels": 1, "width": 2}, "discriminator_width": 2}
@@ -155,7 +155,7 @@ def test_the_four_rows_of_the_tables_differ_in_cycle_and_identity_only():
 
 def test_a_step_of_the_paper_has_every_loss_and_the_average_is_the_network(data, tmp_path):
     config = replace(PRESETS["ck"], images=20, **NARROW)
-    trainer = Trainer(config, data, tmp_path, tiny_paper.TinyRecognizer(1))
+    trainer = Trainer(config, data, tmp_path, tiny_paper.recognizer(1))
     terms = trainer.train_step()
     expected = {
         f"{way}/{loss}"
@@ -178,3 +178,35 @@ def test_rates_stay_for_half_of_the_run_and_fall_to_nothing(data, tmp_path):
         rates.append([optimizer.param_groups[0]["lr"] for optimizer in optimizers])
     assert rates[:3] == [[2e-4, 2e-4]] * 3
     np.testing.assert_allclose(rates[3], [1e-4] * 2)  # at three quarters of the run
+
+
+def test_a_stopped_run_of_the_paper_ends_as_an_undisturbed_one_bit_for_bit(data, tmp_path):
+    config = replace(PRESETS["ck"], images=15, **NARROW)
+    whole = Trainer(config, data, tmp_path / "whole", tiny_paper.recognizer(1))
+    whole.train()
+    for _ in range(10):
+        legs = Trainer(config, data, tmp_path / "legs", tiny_paper.recognizer(1))
+        if legs.step == legs.steps:
+            break
+        legs.train(minutes=0)  # one step a leg
+    assert legs.step == whole.step == 3
+    for a, b in ((whole.generators, legs.generators), (whole.discriminators, legs.discriminators)):
+        for (name, value), other in zip(
+            a.state_dict().items(), b.state_dict().values(), strict=True
+        ):
+            assert torch.equal(value, other), name
+
+
+def test_the_london_set_goes_the_papers_way_with_its_own_split(tmp_path):
+    people = split_people()
+    for person in people["train"] + people["test"]:
+        for name in ("neutral", "smiling"):
+            (tmp_path / f"{person}_{name}.jpg").touch()
+    reading = london_sequences(tmp_path)
+    assert len(reading.sequences) == 90
+    assert SOURCES["london"].split(reading.people, 0) == people
+    first = reading.sequences[0]
+    assert (first.neutral.path.name, first.expressed[0].path.name) == (
+        f"{first.person}_neutral.jpg",
+        f"{first.person}_smiling.jpg",
+    )

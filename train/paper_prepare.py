@@ -36,12 +36,14 @@ from train.sources import (
     crema_groups,
     crema_sequences,
     draw_split,
+    london_sequences,
     oulu_groups,
     oulu_sequences,
     own_groups,
     own_sequences,
     read_split,
     skipped_list,
+    split_people,
     write_split,
 )
 from train.sources.crema import Detect
@@ -55,32 +57,47 @@ class PaperSource:
 
     Args:
         read: folder, folder of landmark files or `None`, detector → what is on disk.
-        groups: people → groups of which a share trains.
+        split: people, seed → who trains and who tests.
         channels: 1 for grey, 3 for colour.
         licence: of the photographs.
     """
 
     read: Callable[[Path, Path | None, Detect], Reading]
-    groups: Callable[[list[str]], list[tuple[list[str], float]]]
+    split: Callable[[list[str], int], Split]
     channels: int
     licence: str
 
 
 SOURCES = {
     "ck": PaperSource(
-        lambda folder, _points, _detect: ck_sequences(folder), ck_groups, 1, "CK+ user agreement"
+        read=lambda folder, _points, _detect: ck_sequences(folder),
+        split=lambda people, seed: draw_split(ck_groups(people), seed),
+        channels=1,
+        licence="CK+ user agreement",
     ),
     "oulu": PaperSource(
-        lambda folder, points, _detect: oulu_sequences(folder, points),
-        oulu_groups,
-        3,
-        "Oulu-CASIA user agreement",
+        read=lambda folder, points, _detect: oulu_sequences(folder, points),
+        split=lambda people, seed: draw_split(oulu_groups(people), seed),
+        channels=3,
+        licence="Oulu-CASIA user agreement",
     ),
     "crema": PaperSource(
-        lambda folder, _points, detect: crema_sequences(folder, detect), crema_groups, 3, "ODbL 1.0"
+        read=lambda folder, _points, detect: crema_sequences(folder, detect),
+        split=lambda people, seed: draw_split(crema_groups(people), seed),
+        channels=3,
+        licence="Open Database License 1.0",
+    ),
+    "london": PaperSource(
+        read=lambda folder, _points, _detect: london_sequences(folder),
+        split=lambda _people, _seed: split_people(),
+        channels=3,
+        licence="CC BY 4.0",
     ),
     "own": PaperSource(
-        lambda folder, _points, _detect: own_sequences(folder), own_groups, 3, "your own"
+        read=lambda folder, _points, _detect: own_sequences(folder),
+        split=lambda people, seed: draw_split(own_groups(people), seed),
+        channels=3,
+        licence="your own",
     ),
 }
 
@@ -118,7 +135,7 @@ def prepare_source(
     if split_file:
         split = read_split(split_file, reading.people)
     else:
-        split = draw_split(source.groups(reading.people), seed)
+        split = source.split(reading.people, seed)
     return prepare(reading, split, out, source.channels, source.licence, detect)
 
 
@@ -174,7 +191,8 @@ def _write_shard(path: Path, sequences: list[AlignedSequence]) -> None:
     for one in sequences:
         name = f"{one.person}/{one.name}"
         for number, picture in enumerate(one.pictures):
-            tensors[f"{name}/{number}"] = torch.from_numpy(picture)
+            # a copy: sequences may share their neutral picture, safetensors no memory
+            tensors[f"{name}/{number}"] = torch.tensor(picture)
         tensors[f"{name}/landmarks"] = torch.from_numpy(one.landmarks.astype(np.float32))
     unfinished = path.with_name(f"{path.name}.part")
     save_file(tensors, unfinished)

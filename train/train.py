@@ -13,6 +13,8 @@ import torch
 
 from train.config import PRESETS
 from train.data import PreparedSet
+from train.paper_data import PaperSet
+from train.recognizers import load_recognizer
 from train.trainer import Trainer
 
 
@@ -24,6 +26,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="length of the run (default: the preset's)")
     parser.add_argument("--minutes", type=float, help="stop after this long; run again to go on")
     parser.add_argument("--init", type=Path, help="checkpoint folder whose weights to start from")
+    parser.add_argument("--light-cnn", type=Path, help="converted; for the paper's presets")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     arguments = parser.parse_args()
 
@@ -32,7 +35,9 @@ def main() -> None:
     if arguments.images:
         config = replace(config, images=arguments.images)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    trainer = Trainer(config, PreparedSet(arguments.data), arguments.run, device=device)
+    read = PaperSet.load if config.generator == "unet" else PreparedSet
+    recognizer = load_recognizer(arguments.light_cnn) if arguments.light_cnn else None
+    trainer = Trainer(config, read(arguments.data), arguments.run, recognizer, device)
     if arguments.init and trainer.step == 0:
         trainer.start_from(arguments.init)
     trainer.train(arguments.minutes)

@@ -2,7 +2,7 @@
 
 from train.sources.ck import ck_groups, ck_sequences
 from train.sources.crema import crema_groups, crema_sequences
-from train.sources.london import Pair, london_pairs, split_people
+from train.sources.london import Pair, london_pairs, london_sequences, split_people
 from train.sources.oulu import oulu_groups, oulu_sequences
 from train.sources.own_folder import own_groups, own_sequences
 from train.sources.sequences import DataError, Reading, Sequence, Skipped, Still, skipped_list
@@ -22,6 +22,7 @@ __all__ = [
     "crema_sequences",
     "draw_split",
     "london_pairs",
+    "london_sequences",
     "oulu_groups",
     "oulu_sequences",
     "own_groups",

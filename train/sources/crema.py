@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from g2gan.alignment import EVALUATION, crop, eye_centres, transform
 from train.sources.sequences import (
@@ -90,7 +91,7 @@ def crema_sequences(folder: str | Path, detect: Detect) -> Reading:
             skipped.append(Skipped(clip.name, "not in summaryTable.csv"))
         elif votes[clip.stem].letter == found[2][0]:  # else viewers saw something different
             acted[found[1]][found[2]].append(clip)
-    for actor, by_emotion in sorted(acted.items()):
+    for actor, by_emotion in tqdm(sorted(acted.items()), desc="choosing frames", unit="actor"):
         at_rest = by_emotion.pop("NEU", [])
         neutral = choose_neutral(
             [look for clip in at_rest for look in _looks(clip, detect, skipped)]

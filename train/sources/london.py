@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.sources.sequences import DataError
+from train.sources.sequences import DataError, Reading, Sequence, Still
 
 LONDON_SPLIT = Path(__file__).parents[1] / "london_split.json"
 
@@ -58,3 +58,17 @@ def london_pairs(folder: str | Path, part: str) -> list[Pair]:
             "folder of the Face Research Lab London Set with --data"
         )
     return pairs
+
+
+def london_sequences(folder: str | Path) -> Reading:
+    """Both parts as sequences of two pictures, for the paper's own configuration.
+
+    Raises:
+        DataError: as `london_pairs`.
+    """
+    pairs = london_pairs(folder, "train") + london_pairs(folder, "test")
+    sequences = [
+        Sequence(pair.person, "smile", Still(pair.neutral), (Still(pair.smiling),), "happiness")
+        for pair in pairs
+    ]
+    return Reading(tuple(sequences), ())

@@ -1,0 +1,101 @@
+"""The paper in one command, on miniatures."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import miniatures
+import published
+import pytest
+import tiny_paper
+
+from g2gan.models.unet_generator import UNetGenerator
+from train.config import PRESETS
+from train.recognizers import convert
+from train.reproduce import CHECKPOINT, PREPARED, REPORT, Plan, dry_run, measured_step, reproduce
+from train.sources import DataError
+
+ROWS = ("without_both", "without_cycle", "without_identity", "full")
+
+
+@pytest.fixture(scope="module")
+def recognizers(tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("published")
+    published.light_cnn(folder / "light.pth.tar")
+    published.vgg_face(folder / "vgg.mat")
+    files = {"light_cnn_9": "light.pth.tar", "vgg_face": "vgg.mat"}
+    for name, file in files.items():
+        convert(name, folder / file, folder / f"{name}.safetensors")
+    return {name: folder / f"{name}.safetensors" for name in files}
+
+
+def narrow(name: str, images: int = 10):
+    config = PRESETS[name]
+    return replace(
+        config,
+        generator_arguments={**config.generator_arguments, "width": 2},
+        discriminator_width=2,
+        images=images,
+    )
+
+
+def check(out: Path, channels: int) -> None:
+    """Every row was trained and measured, every figure drawn."""
+    results = json.loads((out / "results.json").read_text())
+    assert set(results["table_1"]) == set(ROWS)
+    assert set(results["table_2"]) == {"original", *ROWS}
+    for row in ROWS:
+        network = UNetGenerator.from_pretrained(out / row / CHECKPOINT / "removal")
+        assert network.config.image_channels == channels
+        assert set(results["table_2"][row]) == {"light_cnn_9", "vgg_face"}
+        assert len(results["table_1"][row]) == 4
+    report = (out / REPORT).read_text()
+    figures = sorted(path.name for path in (out / "figures").iterdir())
+    assert len(figures) == 3
+    assert all(figure in report for figure in figures)
+    assert not list(out.rglob("*.part"))
+
+
+def test_a_finished_reproduction_is_not_repeated_and_a_lost_row_is(tmp_path, recognizers, capsys):
+    tiny_paper.prepared(tmp_path)
+    (tmp_path / "set").rename(tmp_path / PREPARED)
+    plan = Plan("ck", tmp_path / "nowhere", tmp_path, narrow("ck", 5), recognizers)
+    reproduce(plan)
+    check(tmp_path, channels=1)
+    weights = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+    capsys.readouterr()
+    reproduce(plan)
+    assert weights == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+    assert capsys.readouterr().out.count("trained already") == 4
+
+
+def test_without_light_cnn_the_rows_that_need_it_are_left_out_and_said(tmp_path, recognizers):
+    judges = {"vgg_face": recognizers["vgg_face"]}
+    plan = Plan("ck", tmp_path, tmp_path / "out", narrow("ck"), judges)
+    lines = list(dry_run(plan))
+    assert sum("left out, needs --light-cnn" in line for line in lines) == 2
+    assert sum("10 images, about" in line for line in lines) == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_missing_set_is_refused_before_anything_is_made(tmp_path, recognizers):
+    plan = Plan("oulu", tmp_path / "nowhere", tmp_path / "out", narrow("oulu"), recognizers)
+    with pytest.raises(DataError, match="VL/Strong"):
+        reproduce(plan)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "channels"), [("ck", 1), ("oulu", 3), ("crema", 3), ("own", 3)])
+def test_each_set_goes_through_from_disk_to_report(tmp_path, recognizers, name, channels):
+    data = getattr(miniatures, name)(tmp_path / "data")
+    config = narrow("oulu" if name == "own" else name)
+    reproduce(Plan(name, data, tmp_path / "out", config, recognizers))
+    check(tmp_path / "out", channels)
+
+
+@pytest.mark.slow
+def test_a_step_at_full_width_runs():
+    seconds, gigabytes = measured_step(PRESETS["ck"], steps=1)
+    assert seconds > 0
+    assert 0.5 < gigabytes < 3

@@ -1,0 +1,255 @@
+"""The paper in one command: prepare, train four configurations, evaluate, draw the figures.
+
+    python -m train.reproduce ck --data /path/to/CK+ --light-cnn light_cnn_9.safetensors \
+        --vgg-face vgg_face.safetensors
+    python -m train.reproduce ck --data /path/to/CK+ --dry-run
+
+Finished stages are skipped and a killed one goes on where it was. The networks that judge, and F of
+the identity loss, come from `python -m train.recognizers`; without Light CNN-9 the two
+configurations with an identity loss are not trained, and the tables say n/a.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import nn
+
+from g2gan.models.unet_generator import UNetGenerator
+from g2gan.shape import ShapeModel
+from train.card import weights_digest
+from train.config import PRESETS, TrainConfig, ablations
+from train.paper import ASSUMED
+from train.paper_data import MANIFEST, SHAPE_MODEL, AlignedSequence, PaperSet
+from train.paper_evaluate import ROWS, pictures_of, table_1, table_2, tables
+from train.paper_figures import CAPTIONS, Editor, write_figures
+from train.paper_prepare import SOURCES, landmark_detector, prepare_source
+from train.recognizers import load_recognizer
+from train.sources import skipped_list
+from train.trainer import STATE, Trainer
+
+PREPARED, RUN, CHECKPOINT, FIGURES = "prepared", "run", "checkpoint", "figures"
+RESULTS, REPORT = "results.json", "report.md"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to reproduce, from what, and where to.
+
+    Args:
+        name: of the set, one of `SOURCES`.
+        data: the set's folder.
+        out: everything is written here.
+        config: the full configuration; the other rows of the tables are derived from it.
+        recognizers: "light_cnn_9" and "vgg_face" → converted file, those that there are.
+        landmarks: folder of precomputed landmark files.
+        split: file of who trains and who tests; drawn where there is none.
+    """
+
+    name: str
+    data: Path
+    out: Path
+    config: TrainConfig
+    recognizers: dict[str, Path]
+    landmarks: Path | None = None
+    split: Path | None = None
+
+    @property
+    def rows(self) -> dict[str, TrainConfig]:
+        """The configurations that can be trained."""
+        known = "light_cnn_9" in self.recognizers
+        rows = ablations(self.config)
+        return {row: config for row, config in rows.items() if known or not config.losses.identity}
+
+
+def reproduce(plan: Plan) -> None:
+    """Do what is left of the plan."""
+    judges = {name: load_recognizer(path).to(device()) for name, path in plan.recognizers.items()}
+    prepared = plan.out / PREPARED
+    if (prepared / MANIFEST).is_file():
+        print(f"{prepared} is ready")
+    else:
+        skipped = prepare_source(plan.name, plan.data, prepared, plan.landmarks, plan.split)
+        print(f"{prepared} is ready{skipped_list(skipped)}")
+    for row, config in plan.rows.items():
+        if (plan.out / row / CHECKPOINT).is_dir():
+            print(f"{ROWS[row]}: trained already")
+            continue
+        print(f"{ROWS[row]}: training")
+        train_row(plan.out / row, config, prepared, judges)
+    results = evaluate_rows(plan, judges)
+    print(write_report(plan, results))
+
+
+def train_row(
+    folder: Path, config: TrainConfig, prepared: Path, judges: dict[str, nn.Module]
+) -> None:
+    """Train one configuration to its end and write its checkpoint; resumed where it was killed."""
+    recognizer = judges["light_cnn_9"] if config.losses.identity else None
+    trainer = Trainer(config, PaperSet.load(prepared), folder / RUN, recognizer, device())
+    trainer.train()
+    unfinished = folder / f"{CHECKPOINT}.part"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for direction, network in trainer.generators.items():
+        network.save_pretrained(unfinished / direction)
+    ShapeModel.from_pretrained(prepared / SHAPE_MODEL).save_pretrained(unfinished / SHAPE_MODEL)
+    unfinished.replace(folder / CHECKPOINT)
+    (folder / RUN / STATE).unlink()  # 0.6 GB at full width; the checkpoint is what is needed
+
+
+def evaluate_rows(plan: Plan, judges: dict[str, nn.Module]) -> dict:
+    """Both tables' figures, kept in `results.json`; what was measured is not measured again."""
+    path = plan.out / RESULTS
+    results = {"weights": {}, "table_1": {}, "table_2": {}}
+    if path.is_file():
+        results = json.loads(path.read_text("utf-8"))
+    pictures = pictures_of(PaperSet.load(plan.out / PREPARED, "test"))
+    sigma = plan.config.heatmap_sigma
+    for row in ("original", *plan.rows):
+        networks = None
+        if row != "original":
+            checkpoint = plan.out / row / CHECKPOINT
+            digest, networks = weights_digest(checkpoint), load_row(checkpoint)
+            if results["weights"].get(row) != digest:  # of other weights, or none yet
+                results["weights"][row] = digest
+                results["table_1"][row] = table_1(pictures, *networks, sigma)
+                results["table_2"].pop(row, None)
+        done = {*results["table_2"].get(row, {})}
+        for name in judges.keys() - done:
+            removal = networks and networks[1]
+            figures = table_2(pictures, removal, judges[name], sigma)
+            results["table_2"].setdefault(row, {})[name] = figures
+        unfinished = path.with_name(f"{RESULTS}.part")
+        unfinished.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+        unfinished.replace(path)
+    return results
+
+
+def load_row(checkpoint: Path) -> tuple[UNetGenerator, UNetGenerator]:
+    """Synthesis and removal, in evaluation mode, on the device."""
+    return tuple(
+        UNetGenerator.from_pretrained(checkpoint / direction).eval().to(device())
+        for direction in ("synthesis", "removal")
+    )
+
+
+def write_report(plan: Plan, results: dict) -> str:
+    """Tables and figures as `report.md`; the tables."""
+    row = "full" if "full" in plan.rows else "without_identity"
+    checkpoint = plan.out / row / CHECKPOINT
+    editor = Editor(
+        *load_row(checkpoint),
+        ShapeModel.from_pretrained(checkpoint / SHAPE_MODEL),
+        plan.config.heatmap_sigma,
+    )
+    test = PaperSet.load(plan.out / PREPARED, "test")
+    paths = write_figures(plan.name, test, editor, landmark_detector(), plan.out / FIGURES)
+    text = tables(plan.name, results)
+    figures = "\n\n".join(
+        f"![{CAPTIONS[kind]}]({FIGURES}/{path.name})\n\n{path.stem}, {ROWS[row]}: {CAPTIONS[kind]}"
+        for kind, path in paths.items()
+    )
+    unfinished = plan.out / f"{REPORT}.part"
+    unfinished.write_text(f"# {plan.name}\n\n{text}\n{figures}\n", "utf-8")
+    unfinished.replace(plan.out / REPORT)
+    return text
+
+
+def dry_run(plan: Plan) -> Iterator[str]:
+    """What would be done, line by line, with time and disk estimated from a measured step."""
+    yield f"set {plan.name} from {plan.data}, results in {plan.out}, on {device()}"
+    yield f"prepare: {'done' if (plan.out / PREPARED / MANIFEST).is_file() else 'to do'}"
+    seconds = gigabytes = 0.0
+    if any(not (plan.out / row / CHECKPOINT).is_dir() for row in plan.rows):
+        seconds, gigabytes = measured_step(plan.config)
+    for row in ablations(plan.config):
+        if row not in plan.rows:
+            yield f"{ROWS[row]}: left out, needs --light-cnn"
+        elif (plan.out / row / CHECKPOINT).is_dir():
+            yield f"{ROWS[row]}: done"
+        else:
+            hours = seconds * plan.config.images / plan.config.batch / 3600
+            yield (
+                f"{ROWS[row]}: {plan.config.images} images, about {hours:.1f} hours at "
+                f"{plan.config.batch / seconds:.2f} images/s, {gigabytes:.2f} GB while it runs"
+            )
+    judges = ", ".join(plan.recognizers) or "no recognition network"
+    yield f"evaluate with {judges}; figures; report"
+
+
+def measured_step(config: TrainConfig, steps: int = 2) -> tuple[float, float]:
+    """Seconds of a training step without identity loss, and GB of the state it saves.
+
+    On noise: no data is needed. The first step, which warms up, does not count.
+    """
+    side = ASSUMED.aligned_side
+    channels = config.generator_arguments.get("image_channels", 3)
+    noise = np.random.default_rng(0).integers(0, 256, (side, side, channels), np.uint8)
+    encoded = cv2.imencode(".png", noise)[1].ravel()
+    points = np.random.default_rng(0).uniform(0, side, (2, 68, 2))
+    data = PaperSet((AlignedSequence("-", "-", None, (encoded, encoded), points),), channels)
+    with tempfile.TemporaryDirectory() as folder:
+        config = ablations(config)["without_identity"]
+        trainer = Trainer(config, data, Path(folder), device=device())
+        trainer.train_step()
+        started = time.perf_counter()
+        for _ in range(steps):
+            trainer.train_step()  # its figures are read back, so it has ended
+        seconds = (time.perf_counter() - started) / steps
+    generators, discriminators = (
+        sum(p.numel() for p in networks.parameters())
+        for networks in (trainer.generators, trainer.discriminators)
+    )
+    # weights, their average, Adam's two moments; discriminators have no average
+    return seconds, 4 * (4 * generators + 3 * discriminators) / 1e9
+
+
+def device() -> str:
+    """Where networks run."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("set", choices=sorted(SOURCES))
+    parser.add_argument("--data", type=Path, required=True, help="folder of the set")
+    parser.add_argument("--out", type=Path, help="folder of all results (default: runs/SET)")
+    parser.add_argument("--light-cnn", type=Path, help="converted Light CNN-9")
+    parser.add_argument("--vgg-face", type=Path, help="converted VGG-Face")
+    parser.add_argument("--landmarks", type=Path, help="folder of precomputed points (oulu)")
+    parser.add_argument("--split", type=Path, help="who trains and tests (default: drawn)")
+    parser.add_argument("--images", type=int, help="length of each run (default: the preset's)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done")
+    arguments = parser.parse_args()
+
+    torch.set_num_threads(arguments.threads)
+    config = PRESETS.get(arguments.set, PRESETS["oulu"])  # colour, for sets that the paper lacks
+    if arguments.images:
+        config = replace(config, images=arguments.images)
+    given = {"light_cnn_9": arguments.light_cnn, "vgg_face": arguments.vgg_face}
+    plan = Plan(
+        name=arguments.set,
+        data=arguments.data,
+        out=arguments.out or Path("runs") / arguments.set,
+        config=config,
+        recognizers={name: path for name, path in given.items() if path},
+        landmarks=arguments.landmarks,
+        split=arguments.split,
+    )
+    if arguments.dry_run:
+        print("\n".join(dry_run(plan)))
+    else:
+        reproduce(plan)
+
+
+if __name__ == "__main__":
+    main()
