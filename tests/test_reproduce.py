@@ -9,6 +9,7 @@ import published
 import pytest
 import tiny_paper
 
+from g2gan.errors import CheckpointError
 from g2gan.models.unet_generator import UNetGenerator
 from train.config import PRESETS
 from train.recognizers import convert
@@ -56,7 +57,9 @@ def check(out: Path, channels: int) -> None:
     assert not list(out.rglob("*.part"))
 
 
-def test_a_finished_reproduction_is_not_repeated_and_a_lost_row_is(tmp_path, recognizers, capsys):
+def test_a_finished_reproduction_is_not_repeated_nor_taken_for_another(
+    tmp_path, recognizers, capsys
+):
     tiny_paper.prepared(tmp_path)
     (tmp_path / "set").rename(tmp_path / PREPARED)
     plan = Plan("ck", tmp_path / "nowhere", tmp_path, narrow("ck", 5), recognizers)
@@ -67,6 +70,8 @@ def test_a_finished_reproduction_is_not_repeated_and_a_lost_row_is(tmp_path, rec
     reproduce(plan)
     assert weights == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     assert capsys.readouterr().out.count("trained already") == 4
+    with pytest.raises(CheckpointError, match="other settings; give another --out"):
+        reproduce(replace(plan, config=narrow("ck", 10)))
 
 
 def test_without_light_cnn_the_rows_that_need_it_are_left_out_and_said(tmp_path, recognizers):

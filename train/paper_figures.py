@@ -4,7 +4,7 @@ Figures 2, 4 and 6 are taken to show CK+, 3, 5 and 7 Oulu-CASIA (reconstructed);
 even numbers. Captions are in `CAPTIONS`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,11 +33,14 @@ Landmarks = Callable[[np.ndarray], np.ndarray | None]  # RGB -> (68, 2)
 
 @dataclass(frozen=True)
 class Editor:
-    """Both networks and the shape model of one configuration."""
+    """Both networks and the shape model of one configuration.
+
+    The shape model may be missing where geometry is only told.
+    """
 
     synthesis: UNetGenerator
     removal: UNetGenerator
-    shape_model: ShapeModel
+    shape_model: ShapeModel | None
     sigma: float
 
     def synthesize(self, face: torch.Tensor, landmarks: np.ndarray) -> torch.Tensor:
@@ -96,7 +99,7 @@ def write_figures(
     """Write the three grids of a set, by their kind in `CAPTIONS`; test people only."""
     first = 3 if name == "oulu" else 2
     grids = {
-        "edits": _edits(data, editor),
+        "edits": edits_of(_spread(data.sequences), editor),
         "transfer": _transfers(data, editor, detect),
         "intensity": _growing(data, editor),
     }
@@ -121,9 +124,10 @@ def grid(rows: list[list[torch.Tensor]]) -> Image.Image:
     return Image.fromarray(canvas)
 
 
-def _edits(data: PaperSet, editor: Editor) -> list[list[torch.Tensor]]:
+def edits_of(sequences: Iterable[AlignedSequence], editor: Editor) -> list[list[torch.Tensor]]:
+    """A row for each sequence: neutral, expressed (its peak), removal, synthesis."""
     rows = []
-    for sequence in _spread(data.sequences):
+    for sequence in sequences:
         neutral, _ = centre_crop(sequence, 0)
         expressed, landmarks = centre_crop(sequence, len(sequence.pictures) - 1)
         points = landmarks.double().numpy()

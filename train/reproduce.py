@@ -22,15 +22,17 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.tensorboard import SummaryWriter
 
+from g2gan.errors import CheckpointError
 from g2gan.models.unet_generator import UNetGenerator
 from g2gan.shape import ShapeModel
-from train.card import weights_digest
+from train.card import TRAINING_FILE, weights_digest
 from train.config import PRESETS, TrainConfig, ablations
 from train.paper import ASSUMED
 from train.paper_data import MANIFEST, SHAPE_MODEL, AlignedSequence, PaperSet
 from train.paper_evaluate import ROWS, pictures_of, table_1, table_2, tables
-from train.paper_figures import CAPTIONS, Editor, write_figures
+from train.paper_figures import CAPTIONS, Editor, edits_of, grid, write_figures
 from train.paper_prepare import SOURCES, landmark_detector, prepare_source
 from train.recognizers import load_recognizer
 from train.sources import skipped_list
@@ -38,6 +40,7 @@ from train.trainer import STATE, Trainer
 
 PREPARED, RUN, CHECKPOINT, FIGURES = "prepared", "run", "checkpoint", "figures"
 RESULTS, REPORT = "results.json", "report.md"
+LOOK_EVERY = 5.0  # minutes between two looks at the networks' pictures
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,13 @@ class Plan:
 
 
 def reproduce(plan: Plan) -> None:
-    """Do what is left of the plan."""
+    """Do what is left of the plan.
+
+    Raises:
+        DataError: the set is missing, or too little of it is usable.
+        CheckpointError: a recognition network is unusable, or the folder holds a run of other
+            settings.
+    """
     judges = {name: load_recognizer(path).to(device()) for name, path in plan.recognizers.items()}
     prepared = plan.out / PREPARED
     if (prepared / MANIFEST).is_file():
@@ -81,6 +90,7 @@ def reproduce(plan: Plan) -> None:
         print(f"{prepared} is ready{skipped_list(skipped)}")
     for row, config in plan.rows.items():
         if (plan.out / row / CHECKPOINT).is_dir():
+            check_settings(plan.out / row / CHECKPOINT, config)
             print(f"{ROWS[row]}: trained already")
             continue
         print(f"{ROWS[row]}: training")
@@ -92,17 +102,48 @@ def reproduce(plan: Plan) -> None:
 def train_row(
     folder: Path, config: TrainConfig, prepared: Path, judges: dict[str, nn.Module]
 ) -> None:
-    """Train one configuration to its end and write its checkpoint; resumed where it was killed."""
+    """Train one configuration to its end and write its checkpoint; resumed where it was killed.
+
+    `tensorboard --logdir` on the results' folder shows how the pictures come along.
+    """
     recognizer = judges["light_cnn_9"] if config.losses.identity else None
     trainer = Trainer(config, PaperSet.load(prepared), folder / RUN, recognizer, device())
-    trainer.train()
+    with SummaryWriter(str(folder / RUN)) as board:
+        while trainer.step < trainer.steps:
+            trainer.train(LOOK_EVERY)
+            board.add_image("neutral, expressed, removal, synthesis", look(trainer), trainer.step)
     unfinished = folder / f"{CHECKPOINT}.part"
     shutil.rmtree(unfinished, ignore_errors=True)
     for direction, network in trainer.generators.items():
         network.save_pretrained(unfinished / direction)
     ShapeModel.from_pretrained(prepared / SHAPE_MODEL).save_pretrained(unfinished / SHAPE_MODEL)
+    record = {
+        "settings": json.loads(config.to_json()),
+        "images": trainer.step * config.batch,
+        "minutes": round(trainer.seconds / 60, 1),
+    }
+    (unfinished / TRAINING_FILE).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     unfinished.replace(folder / CHECKPOINT)
-    (folder / RUN / STATE).unlink()  # 0.6 GB at full width; the checkpoint is what is needed
+    (folder / RUN / STATE).unlink()  # over a gigabyte at full width, and no longer needed
+
+
+def look(trainer: Trainer) -> np.ndarray:
+    """What the networks make of a training sequence now, (3, H, W) uint8, for TensorBoard."""
+    trainer.generators.eval()
+    networks = (trainer.generators[direction] for direction in ("synthesis", "removal"))
+    editor = Editor(*networks, None, trainer.config.heatmap_sigma)
+    picture = np.asarray(grid(edits_of(trainer.data.sequences[:1], editor)))
+    trainer.generators.train()
+    return picture.transpose(2, 0, 1)
+
+
+def check_settings(checkpoint: Path, config: TrainConfig) -> None:
+    """Raise CheckpointError where a finished checkpoint was trained with other settings."""
+    record = json.loads((checkpoint / TRAINING_FILE).read_text("utf-8"))
+    if record["settings"] != json.loads(config.to_json()):
+        raise CheckpointError(
+            f"{checkpoint} was trained with other settings; give another --out, or delete it"
+        )
 
 
 def evaluate_rows(plan: Plan, judges: dict[str, nn.Module]) -> dict:
