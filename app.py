@@ -1,10 +1,12 @@
 """The page: removal, synthesis, transfer and interpolation as four tabs over `G2GAN`.
 
 Layout and events only; every picture is the pipeline's work. Start it with `python app.py`; the
-environment variable G2GAN_MODEL names another checkpoint, a folder or a Hub id.
+environment variable G2GAN_MODEL names another checkpoint, a folder or a Hub id. In a Space, the
+file `model.json` beside this one says which.
 """
 
 import functools
+import json
 import logging
 import os
 import sys
@@ -19,6 +21,7 @@ from g2gan import G2GAN, CheckpointError, FaceIndexError, G2GANError
 
 HERE = Path(__file__).parent
 CHECKPOINT = HERE / "checkpoints" / "g2gan-london"
+PIN = HERE / "model.json"  # a Hub id and its revision, written by hub_upload.py
 EXAMPLES = HERE / "examples"  # NAME-neutral.jpg and NAME-smiling.jpg
 
 KEPT, CLEANED = 3000, 600  # seconds: age at which files are deleted, and how often that is checked
@@ -290,11 +293,20 @@ def _sorry(message: str) -> gr.Error:
     return gr.Error(message, print_exception=False)
 
 
+def load() -> G2GAN:
+    """The pipeline: G2GAN_MODEL's, else a Space's own, else the one of a clone."""
+    named = os.environ.get("G2GAN_MODEL")
+    if not named and PIN.is_file():
+        pin = json.loads(PIN.read_text("utf-8"))
+        return G2GAN.from_pretrained(pin["model"], revision=pin["revision"])
+    return G2GAN.from_pretrained(named or CHECKPOINT)
+
+
 def main() -> None:
     """Load the checkpoint and serve the page (GRADIO_SERVER_NAME, GRADIO_SERVER_PORT)."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     try:
-        pipe = G2GAN.from_pretrained(os.environ.get("G2GAN_MODEL") or CHECKPOINT)
+        pipe = load()
     except CheckpointError as error:
         sys.exit(" ".join(str(error).split()))
     build(pipe).launch(**LAUNCH)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
-from huggingface_hub import snapshot_download
+from httpx2 import HTTPError
+from huggingface_hub import get_cached_repo_tree, snapshot_download
 from PIL import Image
 
 from g2gan.alignment import WORKING, crop, transform
@@ -27,9 +28,9 @@ from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, POINTS, RIGHT_EYE, RIGHT_IRIS
 from g2gan.models.checkpointed import LOADING_ERRORS
 from g2gan.models.warp_generator import WarpGenerator
+from g2gan.seal import INDEX, check_seal, refuse_code, seal
 from g2gan.shape import ShapeModel
 
-FORMAT = 1  # of the checkpoint folder; a newer one is refused
 COMPONENTS = {
     "synthesis": ("g2gan.models.warp_generator", "WarpGenerator"),
     "removal": ("g2gan.models.warp_generator", "WarpGenerator"),
@@ -335,18 +336,17 @@ class G2GAN(DiffusionPipeline):
         return _State(rgb, target, np.maximum(start.mask, mask))
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs) -> None:
-        """Write the checkpoint folder: safetensors and JSON, with the format's version."""
+        """Write the checkpoint folder: safetensors and JSON, with format and digests."""
         super().save_pretrained(save_directory, safe_serialization=True, **kwargs)
         folder = Path(save_directory)
         for config in (
-            folder / "model_index.json",
+            folder / INDEX,
             *(folder / c / "config.json" for c in COMPONENTS),
         ):
             entries = json.loads(config.read_text("utf-8"))
             entries.pop("_name_or_path", None)  # where it was loaded from is nobody's business
             config.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", "utf-8")
-        version = {"format": FORMAT, "library_name": "g2gan"}
-        (folder / "config.json").write_text(json.dumps(version, indent=2) + "\n", "utf-8")
+        seal(folder, list(COMPONENTS))
 
     @classmethod
     def from_pretrained(
@@ -356,7 +356,8 @@ class G2GAN(DiffusionPipeline):
 
         Args:
             pretrained_model_name_or_path: a folder, or a Hub id such as "org/g2gan-london".
-            **kwargs: as in diffusers: `revision`, `cache_dir`, `local_files_only`, `token`, ...
+            **kwargs: as in diffusers: `revision`, `cache_dir`, `local_files_only`, `token`,
+                `dtype`, ... A `dtype` is the networks'; the shape model stays in single precision.
 
         Raises:
             CheckpointError: it is missing, damaged, foreign, or of a newer format. Pickled weights
@@ -365,6 +366,10 @@ class G2GAN(DiffusionPipeline):
         name = os.fspath(pretrained_model_name_or_path)
         wanted = {"cache_dir", "force_download", "local_files_only", "token", "revision"}
         hub = {key: kwargs.pop(key) for key in wanted & kwargs.keys()}
+        dtype = kwargs.pop("dtype", None)
+        if isinstance(dtype, torch.dtype):
+            kwargs["dtype"] = {"default": dtype, "shape_model": torch.float32}
+        kwargs |= {"use_safetensors": True, "trust_remote_code": False}
         try:
             folder = Path(name)
             if not folder.is_dir():
@@ -372,11 +377,12 @@ class G2GAN(DiffusionPipeline):
                     raise FileNotFoundError("there is no such folder")
                 folder = Path(cls.download(name, **hub))
             _check_folder(folder)
-            return super().from_pretrained(str(folder), use_safetensors=True, **kwargs)
-        except LOADING_ERRORS as error:
+            return super().from_pretrained(str(folder), **kwargs)
+        except (*LOADING_ERRORS, CheckpointError, HTTPError) as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
             raise CheckpointError(
-                f"cannot load the checkpoint {name}: {error}. Give a folder made by train.export, "
-                "or the id of a G2-GAN checkpoint on the Hub"
+                f"cannot load the checkpoint {name}: {reason.rstrip('.')}. Give a folder made by "
+                "train.export, or the id of a G2-GAN checkpoint on the Hub"
             ) from error
 
     @classmethod
@@ -384,22 +390,26 @@ class G2GAN(DiffusionPipeline):
         """Fetch a checkpoint's weights and configs from the Hub; the folder they lie in.
 
         Nothing else of the repository is fetched, code least of all.
+
+        Raises:
+            ValueError: the repository holds code or pickles.
         """
-        return snapshot_download(pretrained_model_name, allow_patterns=list(FILES), **kwargs)
+        folder = snapshot_download(pretrained_model_name, allow_patterns=list(FILES), **kwargs)
+        where = {"revision": Path(folder).name, "cache_dir": kwargs.get("cache_dir")}
+        refuse_code([file.path for file in get_cached_repo_tree(pretrained_model_name, **where)])
+        return folder
 
 
 def _check_folder(folder: Path) -> None:
-    """Raise ValueError unless the folder says that it is a G2-GAN checkpoint of a known format."""
-    index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    """Raise ValueError unless the folder is a whole G2-GAN checkpoint of a known format."""
+    refuse_code([path.name for path in folder.rglob("*")])
+    check_seal(folder, list(COMPONENTS))
+    index = json.loads((folder / INDEX).read_text("utf-8"))
+    if not isinstance(index, dict):
+        index = {}
     found = {key: tuple(value) for key, value in index.items() if isinstance(value, list)}
     if index.get("_class_name") != "G2GAN" or found != COMPONENTS:
-        raise ValueError("model_index.json does not describe a G2-GAN checkpoint")
-    version = json.loads((folder / "config.json").read_text("utf-8")).get("format")
-    if version != FORMAT:
-        raise ValueError(
-            f"it has format {version}, this release of g2gan reads format {FORMAT}; "
-            "update g2gan with pip install --upgrade"
-        )
+        raise ValueError(f"{INDEX} does not describe a G2-GAN checkpoint")
 
 
 def _checked_intensity(intensity: float) -> float:

@@ -3,7 +3,7 @@
     python -m train.card checkpoints/g2gan-london
 
 Every figure is taken from the checkpoint's `results.json` and `training.json`; none is typed by
-hand, and results that were measured on other weights are refused.
+hand, and results, or a picture, of other weights are refused.
 """
 
 import argparse
@@ -13,10 +13,14 @@ import re
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCardData
+from PIL import Image
 
 from g2gan.errors import CheckpointError
+from train.sources import LONDON_SPLIT
 
 RESULTS_FILE, TRAINING_FILE = "results.json", "training.json"
+PICTURE = "edits.jpg"  # made by train.figures, its comment the digest of the weights
+ONNX_FOLDER, ONNX_RECORD = "onnx", "onnx.json"  # made by train.export_onnx
 README = Path(__file__).resolve().parents[1] / "README.md"
 BLOCK = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 
@@ -40,7 +44,7 @@ one for synthesis and one for removal, predict a flow, a coarse shading and a li
 mouth and lids. These are applied at the photograph's own resolution, and pixels outside the edited
 region stay bit-identical. An open implementation, for photographs, of *Geometry Guided Adversarial
 Facial Expression Synthesis* (Song, Lu, He, Sun, Tan; ACM MM 2018, arXiv 1712.03474).
-
+{picture}
 ```python
 from g2gan import G2GAN
 
@@ -57,6 +61,10 @@ Made by `python -m train.evaluate {folder} --london FOLDER` on the weights with 
 
 ## Training
 
+{expressions}
+
+{people}
+
 {training}
 
 Photographs: the training split of DeBruine, Lisa; Jones, Benedict (2017): *Face Research Lab
@@ -66,14 +74,34 @@ London Set*, version 5, figshare, doi
 (Google, Apache 2.0). The photographs were cropped, aligned and altered for training; none is part
 of this checkpoint.
 
+To train and measure it again, with `LONDON` the folder of that set:
+
+```sh
+python -m train.prepare --data LONDON --out data/london
+python -m train.train --preset london-synthesis --run runs/synthesis
+python -m train.train --preset london-removal --run runs/removal
+python -m train.export --run runs/synthesis --run runs/removal --out {folder}
+python -m train.evaluate {folder} --london LONDON
+```
+
 ## Limits
 
 - Measured on one studio's frontal portraits in even light, without glasses. Turned heads, hard
   light, glasses and covered mouths were not measured.
 - The only real expression it has seen is the smile; every other one follows from geometry.
 - Teeth are painted, not known: a closed mouth that opens shows plausible teeth, not the person's.
-- What an edit shows was never photographed. Say so where an edited picture is published, and do
-  not edit people who would not want it.
+- Children, people above the ages named, and groups that are few or absent above: how well it works
+  for them is not known.
+
+## Uses
+
+Meant for: retouching and trying out portraits of people who agreed to it; research on faces, their
+geometry and its perception; neutral faces for comparison.
+
+Not meant for, and not to be used for: pictures of people who did not agree or would not want them;
+passing an edited picture off as a photograph, in news, evidence or identity documents; deciding or
+claiming what somebody feels. What an edit shows was never photographed: say so where it is
+published.
 """
 
 
@@ -116,6 +144,9 @@ def card(checkpoint: Path, name: str | None = None) -> str:
         results=results_table(results),
         weights=results["weights"],
         training=record_list(training),
+        picture=picture_line(checkpoint, results["weights"]),
+        expressions=expressions_line(checkpoint, training),
+        people=people_line(),
     )
     return f"---\n{data.to_yaml()}\n---\n\n{text}"
 
@@ -154,6 +185,56 @@ def weights_digest(checkpoint: Path) -> str:
         digest.update(name.encode())
         digest.update(weights[name].read_bytes())
     return digest.hexdigest()
+
+
+def picture_line(checkpoint: Path, weights: str) -> str:
+    """The picture of edits as Markdown, empty where none was made.
+
+    Raises:
+        CheckpointError: it shows what other weights do.
+    """
+    path = checkpoint / PICTURE
+    if not path.is_file():
+        return ""
+    with Image.open(path) as image:
+        if image.info.get("comment") != weights.encode():
+            raise CheckpointError(
+                f"{path} was made with other weights; run python -m train.figures {checkpoint}"
+            )
+    return (
+        f"\n![a composite portrait; with a smile put on; a smiling one; with its smile taken off]"
+        f"({PICTURE})\n\n<sub>The portraits are composites of several people each.</sub>\n"
+    )
+
+
+def expressions_line(checkpoint: Path, training: dict) -> str:
+    """Which named expressions were learned from photographs, and which from animated ones.
+
+    The training record names the latter in `data.animated`.
+    """
+    names = read_json(checkpoint / "shape_model" / "config.json")["expressions"]
+    animated = training.get("data", {}).get("animated", [])
+    seen = [name for name in names if name not in animated]
+    return (
+        f"Expressions learned from photographs: {', '.join(seen)}. Learned from animated "
+        f"photographs: {', '.join(animated) or 'none'}."
+    )
+
+
+def people_line() -> str:
+    """Who the people of the training photographs are, as they describe themselves."""
+    described = json.loads(LONDON_SPLIT.read_text("utf-8"))["train_described"]
+    groups = [
+        f"{sum(described[sex].values())} {sex} ("
+        + ", ".join(f"{count} {origin}" for origin, count in described[sex].items())
+        + ")"
+        for sex in ("women", "men")
+    ]
+    youngest, oldest = described["ages"]
+    return (
+        f"The London set's training people: {' and '.join(groups)}, by their own words, from "
+        f"{youngest} to {oldest} years old. None is of another origin, none wears glasses."
+    )
 
 
 def record_list(record: dict, path: tuple[str, ...] = ()) -> str:

@@ -1,4 +1,4 @@
-"""The README's picture: composites before and after.
+"""The picture of README and model card: composites before and after.
 
 python -m train.figures checkpoints/g2gan-london
 """
@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from g2gan import G2GAN
+from train.card import PICTURE, weights_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 NEUTRAL, SMILING = "man-20s-neutral.jpg", "woman-20s-fair-smiling.jpg"
@@ -34,7 +35,10 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path)
     arguments = parser.parse_args()
     pipe = G2GAN.from_pretrained(arguments.checkpoint)
-    edits(pipe).save(ROOT / "docs" / "edits.jpg", quality=90)
+    figure = edits(pipe)
+    comment = weights_digest(arguments.checkpoint)  # so that the card shows what its weights do
+    for path in (arguments.checkpoint / PICTURE, ROOT / "docs" / PICTURE):
+        figure.save(path, quality=90, comment=comment)
 
 
 if __name__ == "__main__":
