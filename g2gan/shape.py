@@ -9,6 +9,7 @@ z = 0, normalised by the eyes alone.
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
@@ -82,6 +83,11 @@ class ShapeModel(CheckpointedModel):
         }
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape))
+
+    def to(self, *args, **kwargs) -> Self:
+        """As torch's, to another device; but geometry stays in single precision."""
+        kwargs.pop("dtype", None)
+        return super().to(*(each for each in args if not isinstance(each, torch.dtype)), **kwargs)
 
     @property
     def expressions(self) -> tuple[str, ...]:

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub import ModelCard
+from PIL import Image
 
 from g2gan.errors import CheckpointError
 from train import card
+from train.sources import LONDON_SPLIT, split_people
 
 
 def distinct_results() -> dict:
@@ -76,8 +79,14 @@ def checkpoint(tmp_path: Path) -> Path:
     (folder / "synthesis" / "weights.safetensors").write_bytes(b"some weights")
     results = {"weights": card.weights_digest(folder), **distinct_results()}
     (folder / "results.json").write_text(json.dumps(results))
-    training = {"directions": {"removal": {"images": 123456, "curves": [1, 2, 3]}}}
+    training = {
+        "data": {"animated": ["anger"]},
+        "directions": {"removal": {"images": 123456, "curves": [1, 2, 3]}},
+    }
     (folder / "training.json").write_text(json.dumps(training))
+    (folder / "shape_model").mkdir()
+    expressions = {"expressions": ["neutral", "happiness", "anger"]}
+    (folder / "shape_model" / "config.json").write_text(json.dumps(expressions))
     return folder
 
 
@@ -124,6 +133,51 @@ def test_card_front_matter_is_what_the_hub_reads(checkpoint):
     measured = front["model-index"][0]["results"][0]["metrics"][0]["value"]
     results = card.read_results(checkpoint)
     assert measured == results["means"]["all"]["synthesis_told"]["ours"]["128"]["psnr_face"]
+
+
+def test_every_main_figure_is_metadata_that_the_hub_s_own_reader_understands(checkpoint):
+    data = ModelCard(card.card(checkpoint)).data
+    results = card.read_results(checkpoint)
+    measured = {(entry.metric_type, entry.metric_value) for entry in data.eval_results}
+    assert measured == {
+        (figure, methods["ours"]["128"][f"{figure}_face"])
+        for methods in results["means"]["all"].values()
+        for figure in ("psnr", "ssim")
+    }
+    assert all(entry.task_type == "image-to-image" for entry in data.eval_results)
+
+
+def test_card_says_what_was_learned_from_photographs_and_what_from_animated_ones(checkpoint):
+    text = card.card(checkpoint)
+    assert "learned from photographs: neutral, happiness." in text
+    assert "animated photographs: anger." in text
+
+
+def test_card_counts_the_people_who_trained(checkpoint):
+    text = card.card(checkpoint)
+    described = json.loads(LONDON_SPLIT.read_text("utf-8"))["train_described"]
+    women, men = (sum(described[sex].values()) for sex in ("women", "men"))
+    assert women + men == len(split_people()["train"])
+    assert f"{women} women (" in text
+    assert f"{men} men (" in text
+
+
+def test_card_shows_the_picture_of_its_own_weights_and_refuses_another_s(checkpoint):
+    assert card.PICTURE not in card.card(checkpoint)
+    picture, path = Image.new("RGB", (64, 32)), checkpoint / card.PICTURE
+    picture.save(path, comment=card.weights_digest(checkpoint))
+    assert f"]({card.PICTURE})" in card.card(checkpoint)
+    picture.save(path, comment="another")
+    with pytest.raises(CheckpointError, match=re.escape("train.figures")):
+        card.card(checkpoint)
+
+
+def test_card_names_limits_uses_and_how_to_make_it_again(checkpoint):
+    text = card.card(checkpoint, "org/name")
+    assert 'G2GAN.from_pretrained("org/name")' in text
+    assert text.index("## Limits") < text.index("## Uses")
+    assert "Not meant for" in text
+    assert "python -m train.evaluate checkpoints/g2gan-test" in text
 
 
 def test_card_credits_the_photographs_as_their_licence_asks(checkpoint):
