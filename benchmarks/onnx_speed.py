@@ -50,9 +50,8 @@ def measure(checkpoint: Path) -> dict:
     for name in ("synthesis", "removal"):
         generator = getattr(pipe, name)
         with torch.inference_mode():
-            rows.append(
-                {"generator": name, "runtime": "torch", **timed(lambda: generator(*inputs))}
-            )
+            taken = timed(generator, *inputs)
+        rows.append({"generator": name, "runtime": "torch", **taken})
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{name}.onnx"
             export_generator(generator, path, dynamic=False)
