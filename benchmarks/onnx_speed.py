@@ -25,7 +25,7 @@ from train.export_onnx import INPUTS, example_inputs, export_generator
 RESULTS = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "onnx.md"
 BLOCK = re.compile(r"(<!-- speed -->\n).*?(<!-- /speed -->)", re.DOTALL)
-RUNS = 15
+RUNS = 9
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """`G2GAN`: remove, synthesise, transfer and interpolate the expression of a face in a photo."""
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
 from httpx2 import HTTPError
 from huggingface_hub import get_cached_repo_tree, snapshot_download
+from huggingface_hub.errors import CachedRepoTreeNotFoundError
 from PIL import Image
 
 from g2gan.alignment import WORKING, crop, transform
@@ -366,7 +368,7 @@ class G2GAN(DiffusionPipeline):
         name = os.fspath(pretrained_model_name_or_path)
         wanted = {"cache_dir", "force_download", "local_files_only", "token", "revision"}
         hub = {key: kwargs.pop(key) for key in wanted & kwargs.keys()}
-        dtype = kwargs.pop("dtype", None)
+        dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
         if isinstance(dtype, torch.dtype):
             kwargs["dtype"] = {"default": dtype, "shape_model": torch.float32}
         kwargs |= {"use_safetensors": True, "trust_remote_code": False}
@@ -396,14 +398,16 @@ class G2GAN(DiffusionPipeline):
         """
         folder = snapshot_download(pretrained_model_name, allow_patterns=list(FILES), **kwargs)
         where = {"revision": Path(folder).name, "cache_dir": kwargs.get("cache_dir")}
-        refuse_code([file.path for file in get_cached_repo_tree(pretrained_model_name, **where)])
+        with contextlib.suppress(CachedRepoTreeNotFoundError):  # fetched by an older client
+            files = get_cached_repo_tree(pretrained_model_name, **where)
+            refuse_code([file.path for file in files])
         return folder
 
 
 def _check_folder(folder: Path) -> None:
     """Raise ValueError unless the folder is a whole G2-GAN checkpoint of a known format."""
-    refuse_code([path.name for path in folder.rglob("*")])
     check_seal(folder, list(COMPONENTS))
+    refuse_code([path.relative_to(folder).as_posix() for path in folder.rglob("*")])
     index = json.loads((folder / INDEX).read_text("utf-8"))
     if not isinstance(index, dict):
         index = {}

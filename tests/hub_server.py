@@ -216,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({"id": id, "sha": sha, "private": repo.private, "siblings": siblings})
 
     def tree(self, kind: str, id: str, rev: str) -> None:
-        assert parse_qs(urlsplit(self.path).query)["recursive"] == ["True"]
+        assert parse_qs(urlsplit(self.path).query)["recursive"] == ["true"]
         _, files = self._tree(self._repo(kind, id), rev)
         self._json([_entry(path, content) for path, content in files.items()])
 
@@ -279,13 +279,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({"transfer": "multipart", "objects": objects})
 
     def lfs_part(self, oid: str, number: str) -> None:
-        if len(self.hub.stored) >= self.hub.capacity:
-            raise _Refused(507, "disk full")
         self.hub.parts.setdefault(oid, {})[int(number)] = self.body
         self._send(b"", 200, {"ETag": hashlib.md5(self.body).hexdigest()})
 
     def lfs_complete(self, oid: str) -> None:
         parts = self.hub.parts.pop(oid)
+        if len(self.hub.stored) >= self.hub.capacity:
+            raise _Refused(507, "disk full")
         content = b"".join(parts[number] for number in sorted(parts))
         assert hashlib.sha256(content).hexdigest() == oid
         self.hub.stored[oid] = content
