@@ -22,7 +22,6 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.tensorboard import SummaryWriter
 
 from g2gan.errors import CheckpointError
 from g2gan.models.unet_generator import UNetGenerator
@@ -32,7 +31,7 @@ from train.config import PRESETS, TrainConfig, ablations
 from train.paper import ASSUMED
 from train.paper_data import MANIFEST, SHAPE_MODEL, AlignedSequence, PaperSet
 from train.paper_evaluate import ROWS, pictures_of, table_1, table_2, tables
-from train.paper_figures import CAPTIONS, Editor, edits_of, grid, write_figures
+from train.paper_figures import CAPTIONS, Editor, write_figures
 from train.paper_prepare import SOURCES, landmark_detector, prepare_source
 from train.recognizers import load_recognizer
 from train.sources import skipped_list
@@ -40,7 +39,6 @@ from train.trainer import STATE, Trainer
 
 PREPARED, RUN, CHECKPOINT, FIGURES = "prepared", "run", "checkpoint", "figures"
 RESULTS, REPORT = "results.json", "report.md"
-LOOK_EVERY = 5.0  # minutes between two looks at the networks' pictures
 
 
 @dataclass(frozen=True)
@@ -108,10 +106,7 @@ def train_row(
     """
     recognizer = judges["light_cnn_9"] if config.losses.identity else None
     trainer = Trainer(config, PaperSet.load(prepared), folder / RUN, recognizer, device())
-    with SummaryWriter(str(folder / RUN)) as board:
-        while trainer.step < trainer.steps:
-            trainer.train(LOOK_EVERY)
-            board.add_image("neutral, expressed, removal, synthesis", look(trainer), trainer.step)
+    trainer.train()
     unfinished = folder / f"{CHECKPOINT}.part"
     shutil.rmtree(unfinished, ignore_errors=True)
     for direction, network in trainer.generators.items():
@@ -125,16 +120,6 @@ def train_row(
     (unfinished / TRAINING_FILE).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     unfinished.replace(folder / CHECKPOINT)
     (folder / RUN / STATE).unlink()  # over a gigabyte at full width, and no longer needed
-
-
-def look(trainer: Trainer) -> np.ndarray:
-    """What the networks make of a training sequence now, (3, H, W) uint8, for TensorBoard."""
-    trainer.generators.eval()
-    networks = (trainer.generators[direction] for direction in ("synthesis", "removal"))
-    editor = Editor(*networks, None, trainer.config.heatmap_sigma)
-    picture = np.asarray(grid(edits_of(trainer.data.sequences[:1], editor)))
-    trainer.generators.train()
-    return picture.transpose(2, 0, 1)
 
 
 def check_settings(checkpoint: Path, config: TrainConfig) -> None:

@@ -77,7 +77,7 @@ class Trainer:
         self.averages.load_state_dict(self.generators.state_dict())
         for networks in (self.generators, self.discriminators, self.averages):
             networks.to(device, memory_format=torch.channels_last)
-        self.averages.requires_grad_(False)
+        self.averages.requires_grad_(False).eval()
         self.generator_optimizer = torch.optim.Adam(
             self.generators.parameters(), config.learning_rate, config.betas
         )
