@@ -16,7 +16,8 @@ from PIL import Image
 
 from g2gan.errors import CheckpointError
 from train import card
-from train.sources import LONDON_SPLIT, split_people
+from train.sources import split_people
+from train.sources.london import LONDON_SPLIT
 
 
 def distinct_results() -> dict:

@@ -16,7 +16,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from PIL import Image
 
 from g2gan.errors import CheckpointError
-from train.sources import LONDON_SPLIT
+from train.sources.london import LONDON_SPLIT
 
 RESULTS_FILE, TRAINING_FILE = "results.json", "training.json"
 PICTURE = "edits.jpg"  # made by train.figures, its comment the digest of the weights

@@ -248,8 +248,9 @@ class Trainer:
         for direction in self.config.directions:
             batch = self._batch(direction, 0)
             output, _ = self._reconstruct(self.averages[direction], batch, direction)
-            row = [_sized(batch.source, output), output, _sized(batch.target, output)]
-            self.board.add_images(direction, torch.cat(row, 3).clamp(0, 1), self.step)
+            columns = [_sized(batch.source, output), output, _sized(batch.target, output)]
+            rows = torch.cat(columns, 3).clamp(0, 1)
+            self.board.add_image(direction, torch.cat(list(rows), 1), self.step)
 
     def start_from(self, folder: Path) -> None:
         """Begin with a checkpoint's weights and fresh optimisers (`--init`)."""
