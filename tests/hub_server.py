@@ -75,6 +75,7 @@ class HubServer:
         self.repos: dict[tuple[str, str], Repo] = {}
         self.stored: dict[str, bytes] = {}  # large files by SHA-256
         self.parts: dict[str, dict[int, bytes]] = {}
+        self.lock = threading.Lock()
         self.capacity = 1000  # large files, before its disk is full
         self.requests: list[tuple[str, str, int]] = []  # method, path, bytes of the body
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -283,12 +284,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(b"", 200, {"ETag": hashlib.md5(self.body).hexdigest()})
 
     def lfs_complete(self, oid: str) -> None:
-        parts = self.hub.parts.pop(oid)
-        if len(self.hub.stored) >= self.hub.capacity:
-            raise _Refused(507, "disk full")
-        content = b"".join(parts[number] for number in sorted(parts))
-        assert hashlib.sha256(content).hexdigest() == oid
-        self.hub.stored[oid] = content
+        with self.hub.lock:  # the client sends several files at a time
+            parts = self.hub.parts.pop(oid)
+            if len(self.hub.stored) >= self.hub.capacity:
+                raise _Refused(507, "disk full")
+            content = b"".join(parts[number] for number in sorted(parts))
+            assert hashlib.sha256(content).hexdigest() == oid
+            self.hub.stored[oid] = content
         self._json({"success": True})
 
     def resolve(self, space: str | None, id: str, rev: str, path: str) -> None:

@@ -57,6 +57,7 @@ class Desk:
             "HF_HOME": str(self.home / "hf"),
             "HF_ENDPOINT": self.url,
             "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
             "PYTHONPATH": str(ROOT),
         }
         clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
@@ -224,28 +225,36 @@ def test_a_revision_that_is_none_is_refused_in_one_line(published, desk):
     assert "Revision Not Found" in refused(done)
 
 
-def test_a_repo_with_code_is_refused_and_the_code_never_fetched(published, hub, desk):
+@pytest.fixture
+def revised(published, hub):
+    """Makes a revision with other files, by no branch; the id of its commit."""
     repo = hub.repos["models", MODEL]
-    tree = repo.commits[repo.head]
-    for name in ("synthesis/warp_generator.py", "weights.bin"):
-        sha = repo.commit(tree | {name: b"raise SystemExit('this ran')"})
-        done = desk.run("-c", PULL, MODEL, str(desk.home), f"revision={sha}", HF_TOKEN=TOKEN)
-        line = refused(done)
-        assert Path(name).name in line
-        assert "this ran" not in line
+    made = []
+
+    def revise(files: dict[str, bytes]) -> str:
+        made.append(repo.commit(repo.commits[repo.head] | files))
+        return made[-1]
+
+    yield revise
+    for sha in made:
         del repo.commits[sha]
-        assert not list(desk.home.rglob(Path(name).name))
 
 
-def test_a_file_that_was_changed_on_the_way_is_refused(published, hub, desk):
-    repo = hub.repos["models", MODEL]
+@pytest.mark.parametrize("name", ["synthesis/warp_generator.py", "weights.bin"])
+def test_a_repo_with_code_is_refused_and_the_code_never_fetched(revised, desk, name):
+    sha = revised({name: b"raise SystemExit('this ran')"})
+    line = refused(desk.run("-c", PULL, MODEL, str(desk.home), f"revision={sha}", HF_TOKEN=TOKEN))
+    assert f"delete {name}" in line
+    assert not list(desk.home.rglob(Path(name).name))
+
+
+def test_a_file_that_was_changed_on_the_way_is_refused(revised, hub, desk):
     name = "synthesis/diffusion_pytorch_model.safetensors"
-    weights = bytearray(repo.commits[repo.head][name])
+    weights = bytearray(hub.files("models", MODEL)[name])
     weights[-1] ^= 1  # still a number, still finite
-    sha = repo.commit(repo.commits[repo.head] | {name: bytes(weights)})
-    done = desk.run("-c", PULL, MODEL, str(desk.home), f"revision={sha}", HF_TOKEN=TOKEN)
-    del repo.commits[sha]
-    assert f"{name} is not the file that was saved" in refused(done)
+    sha = revised({name: bytes(weights)})
+    line = refused(desk.run("-c", PULL, MODEL, str(desk.home), f"revision={sha}", HF_TOKEN=TOKEN))
+    assert f"{name} is not the file that was saved" in line
 
 
 def spoil_results(folder: Path) -> None:
