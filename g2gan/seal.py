@@ -62,9 +62,7 @@ def refuse_code(names: list[str]) -> None:
         suffix = Path(name).suffix.lower()
         if suffix in CODE | PICKLES:
             kind = "code" if suffix in CODE else "pickled data"
-            raise ValueError(
-                f"it holds {kind}, {name}, which no checkpoint of ours does; delete it"
-            )
+            raise ValueError(f"it holds {kind}, which no checkpoint of ours does; delete {name}")
 
 
 def _sealed(components: list[str]) -> list[str]:
