@@ -255,13 +255,28 @@ def test_an_exported_run_is_a_checkpoint_and_a_start_for_the_next(data, prepared
     for name, value in pipe.removal.state_dict().items():
         assert torch.equal(value, averaged[name].half().float()), name
     record = json.loads((out / "training.json").read_text("utf-8"))
-    assert record["directions"]["synthesis"]["images"] == config.images
+    assert record["directions"]["synthesis"]["run 1"]["images"] == config.images
     assert str(tmp_path) not in "".join(p.read_text("utf-8") for p in out.rglob("*.json"))
 
     following = Trainer(replace(config, seed=2), data, tmp_path / "next", recognizer())
     following.start_from(out)
     for name, value in following.generators["removal"].state_dict().items():
         assert torch.equal(value, averaged[name].half().float()), name
+
+
+def test_two_runs_of_one_direction_are_averaged(data, prepared, tmp_path):
+    runs = [tmp_path / "first", tmp_path / "second"]
+    weights = []
+    for seed, run in enumerate(runs):
+        trainer = Trainer(replace(SMOKE, seed=seed), data, run, recognizer())
+        trainer.train_step()
+        trainer.save()
+        weights.append(trainer.averages["removal"].state_dict())
+    export(runs, prepared, tmp_path / "out")
+    removal = G2GAN.from_pretrained(tmp_path / "out").removal.state_dict()
+    for name, value in removal.items():
+        mean = (weights[0][name] + weights[1][name]) / 2
+        assert torch.equal(value, mean.half().float()), name
 
 
 def test_an_export_without_a_direction_names_it(data, prepared, tmp_path):

@@ -25,13 +25,15 @@ def export(runs: list[Path], data: Path, out: Path) -> None:
     """Write the checkpoint folder `out`; nothing is left of an older one.
 
     Args:
-        runs: folders of runs which together train both directions.
+        runs: folders of runs which together train both directions; runs of one direction, one
+            of which began where another ended, are averaged.
         data: the prepared set, for its shape model and manifest.
 
     Raises:
         ValueError: a direction is missing.
     """
-    networks, record = {}, {}
+    found: dict[str, list[WarpGenerator]] = {}
+    record: dict[str, dict] = {}
     for run in runs:
         with safe_open(run / STATE, "pt") as state:
             meta, names = state.metadata(), list(state.keys())
@@ -45,8 +47,10 @@ def export(runs: list[Path], data: Path, out: Path) -> None:
                 }
                 network = WarpGenerator(**config["generator_arguments"])
                 network.load_state_dict(weights)
-                networks[direction] = network.half()
-                record[direction] = _record(run, meta, config)
+                found.setdefault(direction, []).append(network)
+                number = f"run {len(found[direction])}"
+                record.setdefault(direction, {})[number] = _record(run, meta, config)
+    networks = {direction: _mean(several).half() for direction, several in found.items()}
     missing = {"synthesis", "removal"} - networks.keys()
     if missing:
         raise ValueError(f"no run trains {', '.join(sorted(missing))}; name its folder with --run")
@@ -65,6 +69,14 @@ def export(runs: list[Path], data: Path, out: Path) -> None:
     (unfinished / RECORD).write_text(json.dumps(training, indent=1) + "\n", "utf-8")
     shutil.rmtree(out, ignore_errors=True)
     unfinished.replace(out)
+
+
+def _mean(networks: list[WarpGenerator]) -> WarpGenerator:
+    """The network whose weights are the mean of several runs' (Wortsman et al. 2022)."""
+    states = [network.state_dict() for network in networks]
+    mean = {name: sum(state[name] for state in states) / len(states) for name in states[0]}
+    networks[0].load_state_dict(mean)
+    return networks[0]
 
 
 def _record(run: Path, meta: dict[str, str], config: dict) -> dict:
