@@ -12,9 +12,10 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from g2gan.alignment import WORKING, invert, scale_of, transform
+from g2gan.alignment import WORKING, eye_centres, invert, scale_of, transform
 from g2gan.mesh import (
     FACE_OVAL,
+    INNER_LIPS,
     LEFT_BROW,
     LEFT_EYE,
     OUTER_LIPS,
@@ -37,7 +38,32 @@ RINGS = ((0.06, 0.92), (0.15, 0.72), (0.28, 0.46), (0.45, 0.22), (0.65, 0.07), (
 # Below these a pixel is left as it was, bit for bit: 1/64 px of flow, a quarter of an 8-bit level.
 STILL, UNLIT, UNPAINTED = 1 / 64, 0.25 / 255, 1 / 512
 
+# Gaps between the lips in eye distances: what is asked for counts as shut up to the first and as
+# open from the second on; a photo's mouth likewise.
+SHUT, OPEN = (0.03, 0.05), (0.03, 0.06)
+ROUND_LIPS = 6  # pixels of the crop that a finer flow reaches past the lips
+
 GRAIN = 0.012  # of [0, 1]: the skin's pores differ by less from what surrounds them, lines by more
+
+
+@dataclass(frozen=True)
+class Seam:
+    """The flow between and round the lips, on a finer grid than the crop's.
+
+    Where lips close or open, the flow jumps. Enlarged from the crop's grid, the jump would show as
+    steps, and as a thin line of the teeth that it passes over.
+
+    Args:
+        exact: (h, w, 2) float32, the base flow on the fine grid, in crop pixels.
+        base: (side, side, 2) float32, the base flow whose place it takes.
+        origin: (x, y), the crop's pixel at which the first pixel of `exact` lies.
+        finer: pixels of the fine grid for each of the crop.
+    """
+
+    exact: np.ndarray
+    base: np.ndarray
+    origin: np.ndarray
+    finer: int
 
 
 @dataclass(frozen=True)
@@ -52,6 +78,7 @@ class Edit:
         erased: (side, side) float32 in [0, 1], the share that goes of lines finer than `even`;
             None where none does.
         even: (side, side, 3) float32 in [0, 1], the warped crop without its finest detail.
+        seam: the flow between the lips, finer, where the photo is finer than the crop.
         target: (478, 3), the face as it will be, in crop pixels: where teeth are carved into what
             is painted white between its lips. None leaves the paint as it is.
     """
@@ -62,6 +89,7 @@ class Edit:
     colour: np.ndarray
     erased: np.ndarray | None = None
     even: np.ndarray | None = None
+    seam: Seam | None = None
     target: np.ndarray | None = None
 
 
@@ -78,23 +106,55 @@ def base_flow(source: np.ndarray, target: np.ndarray, margin: int = MARGIN) -> n
         first. Zero where the meshes agree and outside the rings round the face.
     """
     side = WORKING.side + 2 * margin
-    moved = np.zeros((side, side, 2), np.float32)
+    moved = _draw(source, target, np.array([-margin, -margin]), (side, side))
+    if margin:
+        moved *= border_ramp(side, min(24, margin))[..., None]
+    return moved
+
+
+def mouth_seam(source: np.ndarray, target: np.ndarray, base: np.ndarray, finer: int) -> Seam:
+    """The seam of a base flow.
+
+    Args:
+        source, target: (478, 3) meshes in crop pixels.
+        base: their base flow (side, side, 2), without margin.
+        finer: pixels of the fine grid for each of the crop.
+    """
+    lips = np.asarray(target)[list(OUTER_LIPS), :2]
+    low = np.clip(np.floor(lips.min(0) - ROUND_LIPS).astype(int), 0, WORKING.side - 2)
+    high = np.clip(np.ceil(lips.max(0) + ROUND_LIPS).astype(int), low + 1, WORKING.side - 1)
+    width, height = finer * (high - low) + 1
+    exact = _draw(source, target, low, (height, width), finer)
+    return Seam(exact, base.copy(), low, finer)
+
+
+def _draw(
+    source: np.ndarray,
+    target: np.ndarray,
+    origin: np.ndarray,
+    size: tuple[int, int],
+    finer: int = 1,
+) -> np.ndarray:
+    """The base flow (h, w, 2) on a grid whose first pixel lies at `origin` (x, y) of the crop."""
+    moved = np.zeros((*size, 2), np.float32)
     if np.array_equal(source[:, :2], target[:, :2]):
         return moved
+    target = _sealed(source, target)
     source_all, target_all = _with_rings(source, target)
     triangles = _drawing_order(target)
-    corners = target_all[triangles] + margin
+    corners = finer * (target_all[triangles] - origin)
     a, b, c = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0]
-    solid = np.abs(area) > 1e-3
+    seen = (corners.max(1) > -1).all(1) & (corners.min(1) < size[::-1]).all(1)
+    solid = seen & (np.abs(area) > 1e-3)
     triangles, corners, a, b, c = (each[solid] for each in (triangles, corners, a, b, c))
     area = area[solid, None]
 
-    labels = np.full((side, side), -1, np.int32)
+    labels = np.full(size, -1, np.int32)
     for index, triangle in enumerate(np.rint(corners * 256).astype(np.int32)):
         cv2.fillConvexPoly(labels, triangle, index, lineType=cv2.LINE_8, shift=8)
     pixels = np.flatnonzero(labels >= 0)
-    y, x = np.divmod(pixels.astype(np.float32), np.float32(side))
+    y, x = np.divmod(pixels.astype(np.float32), np.float32(size[1]))
     shift = (source_all - target_all)[triangles]
     to_b, to_c = c[:, ::-1] * [1, -1] / area, b[:, ::-1] * [-1, 1] / area
     table = np.hstack(
@@ -110,9 +170,29 @@ def base_flow(source: np.ndarray, target: np.ndarray, margin: int = MARGIN) -> n
     flat = moved.reshape(-1, 2)
     flat[pixels, 0] = table[6] + weight_b * table[8] + weight_c * table[10]
     flat[pixels, 1] = table[7] + weight_b * table[9] + weight_c * table[11]
-    if margin:
-        moved *= border_ramp(side, min(24, margin))[..., None]
     return moved
+
+
+def _sealed(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The target with lips that touch, where open ones are to close.
+
+    A detector leaves a small gap between closed lips. In a photo of closed lips it holds their dark
+    line; in one of an open mouth, all the teeth would be squeezed into it.
+    """
+    lower, upper = list(INNER_LIPS[1:10]), list(INNER_LIPS[:10:-1])
+    unit = float(np.hypot(*np.subtract(*eye_centres(target))))
+
+    def gap(mesh: np.ndarray) -> np.ndarray:
+        return (mesh[lower, 1] - mesh[upper, 1]) / unit
+
+    stays = np.clip((gap(target) - SHUT[0]) / (SHUT[1] - SHUT[0]), 0, 1)
+    was_open = np.clip((gap(source) - OPEN[0]) / (OPEN[1] - OPEN[0]), 0, 1)
+    closing = (was_open * (1 - stays))[:, None]
+    sealed = np.array(target, np.float64)
+    middle = (sealed[lower] + sealed[upper]) / 2
+    for lip in (lower, upper):
+        sealed[lip] += closing * (middle - sealed[lip])
+    return sealed
 
 
 def _with_rings(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -241,6 +321,8 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
 
     in_photo = edit.flow @ np.linalg.inv(matrix[:, :2]).T.astype(np.float32)
     x, y = (at_photo(np.ascontiguousarray(in_photo[..., axis]), MARGIN) for axis in (0, 1))
+    if edit.seam is not None:
+        _put_seam(x, y, edit.seam, matrix, (x0, y0))
     shading, mask = at_photo(edit.shading * 255, 0), at_photo(edit.mask, 0)
     lit = at_photo(_lit(edit).astype(np.float32), 0) > 0
     touches = (cv2.magnitude(x, y) > STILL) | lit | (mask > UNPAINTED)
@@ -270,6 +352,40 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
     cv2.copyTo(new, touches.astype(np.uint8), result[inside])
     touched[inside] = touches * (1 + np.rint(mask * 254)).astype(np.uint8)
     return result, touched
+
+
+def _put_seam(
+    x: np.ndarray, y: np.ndarray, seam: Seam, matrix: np.ndarray, corner: tuple[int, int]
+) -> None:
+    """Lay a seam into a window's flow x, y (h, w), in the photo's pixels."""
+    to_grid = seam.finer * matrix
+    to_grid[:, 2] -= seam.finer * seam.origin
+    height, width = seam.exact.shape[:2]
+    ends = transform(invert(to_grid), np.array([[0, 0], [width, 0], [0, height], [width, height]]))
+    low = np.clip(np.floor(ends.min(0)).astype(int) - corner, 0, x.shape[::-1])
+    high = np.clip(np.ceil(ends.max(0)).astype(int) + 1 - corner, 0, x.shape[::-1])
+    if (high <= low).any():
+        return
+
+    def at_photo(field: np.ndarray, to_field: np.ndarray, flags: int) -> np.ndarray:
+        shifted = to_field.copy()
+        shifted[:, 2] += to_field[:, :2] @ (low + corner)
+        size = tuple(int(n) for n in high - low)
+        return cv2.warpAffine(field, shifted, size, flags=flags | cv2.WARP_INVERSE_MAP)
+
+    smooth, jumping = (
+        at_photo(seam.exact, to_grid, flags) for flags in (cv2.INTER_LINEAR, cv2.INTER_NEAREST)
+    )
+    jumps = np.abs(smooth - jumping).max(2, keepdims=True) > 0.5
+    edge = [np.minimum(np.arange(n), np.arange(n)[::-1]) for n in (height, width)]
+    fade = np.clip(np.minimum.outer(*edge) / (seam.finer * ROUND_LIPS), 0, 1).astype(np.float32)
+    share = at_photo(fade, to_grid, cv2.INTER_LINEAR)[..., None]
+    base = at_photo(seam.base, matrix, cv2.INTER_LINEAR)
+    change = share * (np.where(jumps, jumping, smooth) - base)
+    change = change @ np.linalg.inv(matrix[:, :2]).T.astype(np.float32)
+    part = (slice(low[1], high[1]), slice(low[0], high[0]))
+    x[part] += change[..., 0]
+    y[part] += change[..., 1]
 
 
 def _where(chosen: np.ndarray) -> tuple[slice, slice]:

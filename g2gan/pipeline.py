@@ -16,7 +16,7 @@ from huggingface_hub import get_cached_repo_tree, snapshot_download
 from huggingface_hub.errors import CachedRepoTreeNotFoundError
 from PIL import Image
 
-from g2gan.alignment import WORKING, crop, transform
+from g2gan.alignment import WORKING, crop, scale_of, transform
 from g2gan.errors import (
     CheckpointError,
     FaceIndexError,
@@ -24,7 +24,7 @@ from g2gan.errors import (
     LandmarksError,
     NoFaceError,
 )
-from g2gan.flow import MARGIN, Edit, apply, base_flow, gates
+from g2gan.flow import MARGIN, Edit, apply, base_flow, gates, mouth_seam
 from g2gan.images import Photo, open_photo
 from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, POINTS, RIGHT_EYE, RIGHT_IRIS
@@ -39,6 +39,7 @@ COMPONENTS = {
     "shape_model": ("g2gan.shape", "ShapeModel"),
 }
 FILES = ("config.json", "model_index.json", "*/config.json", "*/*.safetensors")
+FINEST = 6  # grid of the flow between the lips, for each pixel of the crop
 STRONGEST = 2.0  # intensity; beyond it faces come apart
 
 PhotoLike = str | Path | Image.Image | np.ndarray
@@ -324,6 +325,8 @@ class G2GAN(DiffusionPipeline):
             name: field[0].permute(1, 2, 0).cpu().numpy()
             for name, field in fields._asdict().items()
         }
+        finer = min(FINEST, int(np.ceil(1 / scale_of(matrix))))
+        seam = mouth_seam(source, asked, inner, finer) if finer > 1 else None
         inner += arrays["residual"]
         edit = Edit(
             flow=flow,
@@ -332,6 +335,7 @@ class G2GAN(DiffusionPipeline):
             colour=arrays["colour"],
             erased=arrays["erased"][..., 0],
             even=arrays["even"],
+            seam=seam,
             target=asked,
         )
         rgb, mask = apply(start.rgb, matrix, edit)

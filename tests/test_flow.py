@@ -6,11 +6,12 @@ import pytest
 import torch
 from tiny import face_mesh, smile
 
-from g2gan.alignment import WORKING, transform
+from g2gan.alignment import WORKING, eye_centres, transform
 from g2gan.flow import (
     GRAIN,
     MARGIN,
     RINGS,
+    SHUT,
     STILL,
     UNLIT,
     UNPAINTED,
@@ -20,6 +21,7 @@ from g2gan.flow import (
     base_flow,
     border_ramp,
     gates,
+    mouth_seam,
     paint_gate,
     warp_photo,
 )
@@ -170,8 +172,9 @@ def test_no_flow_is_longer_than_the_longest_movement_of_a_point(strength):
     for source, target in ((neutral, smiling), (smiling, neutral)):
         asked = source + strength * (target - source)
         longest = np.linalg.norm((asked - source)[:, :2], axis=1).max()
+        sealing = SHUT[1] / 2 * WORKING.eye_distance * SIDE  # lips that close meet in the middle
         flow = base_flow(source, asked)
-        assert 0.9 * longest < np.linalg.norm(flow, axis=2).max() <= longest + 1e-3
+        assert 0.9 * longest < np.linalg.norm(flow, axis=2).max() <= longest + sealing
 
 
 def test_the_flow_at_a_landmark_points_back_to_where_it_came_from():
@@ -378,6 +381,70 @@ def test_at_scale_1_the_photo_s_edit_is_what_the_network_was_trained_to_render()
     assert off.max() <= 2
     assert off.mean() < 0.4
     assert np.abs(edited.astype(int) - photo).max() > 20  # something was done
+
+
+def with_lips(gap: float) -> np.ndarray:
+    """The drawn face in the crop, its inner lips that far apart, in eye distances."""
+    mesh = np.array(working_mesh())
+    unit = float(np.hypot(*np.subtract(*eye_centres(mesh))))
+    lower, upper = list(INNER_LIPS[1:10]), list(INNER_LIPS[:10:-1])
+    middle = (mesh[lower, 1] + mesh[upper, 1]) / 2
+    mesh[lower, 1], mesh[upper, 1] = middle + gap * unit / 2, middle - gap * unit / 2
+    return mesh
+
+
+def strip_rows(source: np.ndarray, target: np.ndarray) -> int:
+    """On how many rows of the middle column of a fine grid the gap between the lips is seen.
+
+    Sources are taken from the photo's rows; those between its lips' rims count.
+    """
+    finer = 6
+    seam = mouth_seam(source, target, base_flow(source, target, margin=0), finer)
+    column = round(finer * (target[13, 0] - seam.origin[0]))
+    rows = seam.origin[1] + np.arange(len(seam.exact)) / finer
+    seen = rows + seam.exact[:, column, 1]
+    low, high = source[13, 1] + 0.5, source[14, 1] - 0.5
+    return int(((seen > low) & (seen < high)).sum())
+
+
+def test_lips_that_close_over_teeth_touch_and_show_none():
+    assert strip_rows(smiling_mesh(), with_lips(0.01)) <= 1
+    half = with_lips(0.07)
+    assert strip_rows(smiling_mesh(), half) > 6 * 3
+
+
+def test_the_line_between_closed_lips_stays_where_they_were_closed_before():
+    closed, moved = with_lips(0.025), with_lips(0.025)
+    moved[:, 0] += 2.0
+    flow = base_flow(closed, moved, margin=0)
+    inside = np.rint(moved[[13, 14], :2].mean(0)).astype(int)
+    np.testing.assert_allclose(flow[inside[1], inside[0]], [-2, 0], atol=1e-3)
+
+
+def test_on_the_crop_s_own_pixels_the_fine_flow_is_the_base_flow():
+    source, target = working_mesh(), smiling_mesh()
+    base = base_flow(source, target, margin=0)
+    seam = mouth_seam(source, target, base, 4)
+    coarse = seam.exact[::4, ::4]
+    x, y = seam.origin
+    off = np.abs(coarse - base[y : y + coarse.shape[0], x : x + coarse.shape[1]]).max(2)
+    assert np.median(off) < 1e-4
+    assert (off < 0.3).mean() > 0.95  # the others lie on the lips' rims, where it jumps
+
+
+def test_a_seam_without_a_jump_changes_nothing():
+    """A smile of closed lips: both grids hold the same smooth flow."""
+    source = with_lips(0.0)
+    target = transform(similarity(1.02, 2, (0, 0)), source)
+    matrix = similarity(0.3, 0, (400, 400))
+    flow = base_flow(source, target)
+    photo = np.rint(255 * np.clip(smooth_noise(np.random.default_rng(2), 800, 3, 0.2) + 0.5, 0, 1))
+    photo = photo.astype(np.uint8)
+    seam = mouth_seam(source, target, flow[INNER, INNER], 4)
+    plain, _ = apply(photo, matrix, nothing(flow=flow))
+    fine, _ = apply(photo, matrix, nothing(flow=flow, seam=seam))
+    assert np.abs(plain.astype(int) - photo).max() > 5
+    assert np.abs(fine.astype(int) - plain).max() <= 2
 
 
 def test_erased_lines_go_and_grain_stays_at_the_photo_s_own_resolution():
