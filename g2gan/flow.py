@@ -334,9 +334,10 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
         erased = at_photo(edit.erased, 0)
         part = _where(erased > UNPAINTED)
         if erased[part].size:
-            finest = warped[part] - at_photo(edit.even * 255, 0, part)
-            lines = finest - np.clip(finest, -255 * GRAIN, 255 * GRAIN)
-            shading[part] -= erased[part][..., None] * lines
+            lines = _lines(
+                cv2.subtract(warped[part], at_photo(edit.even * 255, 0, part), dtype=cv2.CV_32F)
+            )
+            shading[part] -= cv2.multiply(lines, cv2.merge([erased[part]] * 3))
     new = cv2.add(warped, shading, dtype=cv2.CV_8U)  # rounds and saturates
     part = _where(mask > 0)
     if mask[part].size:
@@ -352,6 +353,12 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
     cv2.copyTo(new, touches.astype(np.uint8), result[inside])
     touched[inside] = touches * (1 + np.rint(mask * 254)).astype(np.uint8)
     return result, touched
+
+
+def _lines(detail: np.ndarray) -> np.ndarray:
+    """What of fine detail (h, w, 3) float32, in 8-bit levels, exceeds the skin's grain."""
+    flat, grain = detail.reshape(len(detail), -1), 255 * GRAIN
+    return (cv2.max(flat - grain, 0) + cv2.min(flat + grain, 0)).reshape(detail.shape)
 
 
 def _put_seam(

@@ -14,10 +14,11 @@ from g2gan.mesh import INNER_LIPS
 # the teeth of ICT-FaceKit's mean face (MIT).
 CONTACTS = np.array([0.0, 0.140, 0.236, 0.317, 0.384, 0.414, 0.457, 0.517])
 SHORTER = np.array([0.0, 0.012, 0.003, 0.010, 0.016, 0.020, 0.020])  # each tooth than the first
+SHADE = np.array([1.0, 0.96, 0.88, 0.80, 0.70, 0.60, 0.50])  # each lies deeper than the one before
 CROWN = 0.165  # height of an incisor's crown
 ABOVE_LIP = 0.018  # between the edges of the teeth and the lower lip
 PALER = 0.5  # how much less colour teeth have than the strip, which is part lip on average
-TINT = np.array([1.12, 1.10, 1.05], np.float32)  # R, G, B: likewise brighter, and a little yellow
+TINT = np.array([1.16, 1.13, 1.06], np.float32)  # R, G, B: likewise brighter, and a little yellow
 CLOSED = 0.012  # a mouth that opens less shows no teeth
 
 LOWER, UPPER = INNER_LIPS[:11], (INNER_LIPS[0], *INNER_LIPS[:9:-1])  # corner to corner
@@ -120,4 +121,4 @@ def _relief(
     gum = 0.10 * np.exp(-np.clip(y - upper, 0, None) / 0.02)
     gleam = 0.10 * np.exp(-((off / 0.55) ** 2)) * np.exp(-(((above - 0.05) / 0.05) ** 2))
     dark = (1 - contact) * (1 - notch) * (1 - under) * (1 - gum) * (1 - 0.10 * np.abs(off) ** 3)
-    return dark * (1 + gleam)
+    return SHADE[tooth] * dark * (1 + gleam)
