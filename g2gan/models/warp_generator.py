@@ -16,6 +16,7 @@ HEATMAP_SIGMA = 1.5  # pixels of the quarter-size grid on which landmarks are dr
 BANDS = 3  # of detail whose strength can change: 0.7 to 1.6, 3.2 and 6.5 pixels of the crop
 FOLD = 1  # the band of folds; where it is weakened past the first of these, their lines go as well,
 ERASE = (0.35, 0.75)  # and at the second completely
+MARK = 0.02  # of [0, 1]: what stands out more in the finest band, a mole or a hair, mostly stays
 MOVED = 2.5  # pixels of base flow from which detail may change fully
 FADE = 16  # pixels in which everything fades to nothing at the crop's border
 REST = 0.01  # rms movement of the landmarks, in eye distances, at which the network has half a say
@@ -156,7 +157,8 @@ class WarpGenerator(CheckpointedModel):
         gains = torch.tanh(shading[:, 3:]) * skin * moving.clamp(max=1)
         moved = warp(image, base_flow + residual)
         levels = blurs(moved, BANDS + 1)
-        bands = (fine - coarse for fine, coarse in pairwise(levels))
+        bands = [fine - coarse for fine, coarse in pairwise(levels)]
+        bands[0] = bands[0].clamp(-MARK, MARK)
         detail = sum(gains[:, i : i + 1] * band for i, band in enumerate(bands))
         # learned for the folds' own band alone: else all skin would be smoothed
         weakened = -gains[:, FOLD : FOLD + 1].detach()
