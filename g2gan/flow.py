@@ -41,6 +41,7 @@ STILL, UNLIT, UNPAINTED = 1 / 64, 0.25 / 255, 1 / 512
 # Gaps between the lips in eye distances: what is asked for counts as shut up to the first and as
 # open from the second on; a photo's mouth likewise.
 SHUT, OPEN = (0.03, 0.05), (0.03, 0.06)
+FINEST = 6  # pixels of the grid between the lips, at most, for each of the crop
 ROUND_LIPS = 6  # pixels of the crop that a finer flow reaches past the lips
 
 GRAIN = 0.012  # of [0, 1]: the skin's pores differ by less from what surrounds them, lines by more
@@ -112,14 +113,19 @@ def base_flow(source: np.ndarray, target: np.ndarray, margin: int = MARGIN) -> n
     return moved
 
 
-def mouth_seam(source: np.ndarray, target: np.ndarray, base: np.ndarray, finer: int) -> Seam:
-    """The seam of a base flow.
+def mouth_seam(
+    source: np.ndarray, target: np.ndarray, base: np.ndarray, scale: float
+) -> Seam | None:
+    """The seam of a base flow; None where the photo is no finer than the crop.
 
     Args:
         source, target: (478, 3) meshes in crop pixels.
         base: their base flow (side, side, 2), without margin.
-        finer: pixels of the fine grid for each of the crop.
+        scale: pixels of the crop for each of the photo.
     """
+    finer = min(FINEST, int(np.ceil(1 / scale)))
+    if finer == 1:
+        return None
     lips = np.asarray(target)[list(OUTER_LIPS), :2]
     low = np.clip(np.floor(lips.min(0) - ROUND_LIPS).astype(int), 0, WORKING.side - 2)
     high = np.clip(np.ceil(lips.max(0) + ROUND_LIPS).astype(int), low + 1, WORKING.side - 1)

@@ -39,7 +39,6 @@ COMPONENTS = {
     "shape_model": ("g2gan.shape", "ShapeModel"),
 }
 FILES = ("config.json", "model_index.json", "*/config.json", "*/*.safetensors")
-FINEST = 6  # grid of the flow between the lips, for each pixel of the crop
 STRONGEST = 2.0  # intensity; beyond it faces come apart
 
 PhotoLike = str | Path | Image.Image | np.ndarray
@@ -325,8 +324,7 @@ class G2GAN(DiffusionPipeline):
             name: field[0].permute(1, 2, 0).cpu().numpy()
             for name, field in fields._asdict().items()
         }
-        finer = min(FINEST, int(np.ceil(1 / scale_of(matrix))))
-        seam = mouth_seam(source, asked, inner, finer) if finer > 1 else None
+        seam = mouth_seam(source, asked, inner, scale_of(matrix))
         inner += arrays["residual"]
         edit = Edit(
             flow=flow,

@@ -62,7 +62,9 @@ def refuse_code(names: list[str]) -> None:
         suffix = Path(name).suffix.lower()
         if suffix in CODE | PICKLES:
             kind = "code" if suffix in CODE else "pickled data"
-            raise ValueError(f"it holds {kind}, which no checkpoint of ours does; delete {name}")
+            raise ValueError(
+                f"it holds {kind}, {name}, which no checkpoint of ours does; delete it"
+            )
 
 
 def _sealed(components: list[str]) -> list[str]:
