@@ -108,9 +108,20 @@ def base_flow(source: np.ndarray, target: np.ndarray, margin: int = MARGIN) -> n
     """
     side = WORKING.side + 2 * margin
     moved = _draw(source, target, np.array([-margin, -margin]), (side, side))
+    if moved.any():
+        moved = _smooth_rim(moved, target, margin)
     if margin:
         moved *= border_ramp(side, min(24, margin))[..., None]
     return moved
+
+
+def _smooth_rim(flow: np.ndarray, target: np.ndarray, margin: int) -> np.ndarray:
+    """The flow without jumps along the face oval, where triangles are seen edge-on."""
+    rim = np.zeros(flow.shape[:2], np.uint8)
+    oval = np.rint((np.asarray(target)[list(FACE_OVAL), :2] + margin) * 16).astype(np.int32)
+    cv2.polylines(rim, [oval], True, 255, thickness=12, shift=4)
+    share = cv2.GaussianBlur(rim, (0, 0), 3).astype(np.float32)[..., None] / 255
+    return flow + share * (cv2.GaussianBlur(flow, (0, 0), 2) - flow)
 
 
 def mouth_seam(

@@ -131,7 +131,9 @@ def test_a_rigid_shift_is_the_flow_inside_the_face_and_nothing_beyond_the_last_r
     flow = base_flow(source, target)
     inside = shrunk(filled(target[list(FACE_OVAL), :2]))
     assert inside.sum() > 20_000
-    np.testing.assert_allclose(flow[inside], np.broadcast_to(-shift, flow[inside].shape), atol=1e-5)
+    np.testing.assert_allclose(
+        flow[inside], np.broadcast_to(-shift, flow[inside].shape), atol=0.02
+    )  # the rim is smoothed
     beyond = shrunk(~filled(last_ring(source)))
     assert beyond.sum() > 30_000
     assert np.abs(flow[beyond]).max() < 1e-6
