@@ -7,7 +7,6 @@ tables into `docs/speed.md`. Wall time, warm, on all cores: nothing else should 
 """
 
 import argparse
-import json
 import platform
 import statistics
 import tempfile
@@ -23,6 +22,7 @@ from g2gan import G2GAN
 from train.card import weights_digest
 from train.config import PRESETS
 from train.data import PreparedSet, batch_at
+from train.files import write_json, write_text
 from train.trainer import Trainer
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -47,8 +47,8 @@ def main() -> None:
     }
     if arguments.data:
         results["training"] = time_training(PreparedSet(arguments.data))
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-    PAGE.write_text(page(results), "utf-8")
+    write_json(RESULTS, results)
+    write_text(PAGE, page(results))
 
 
 def time_edits(pipe: G2GAN) -> list[dict]:

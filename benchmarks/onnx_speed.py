@@ -7,7 +7,6 @@ process's own time, so that other work on the machine disturbs it little.
 """
 
 import argparse
-import json
 import platform
 import re
 import statistics
@@ -21,6 +20,7 @@ import torch
 
 from g2gan import G2GAN
 from train.export_onnx import INPUTS, example_inputs, export_generator
+from train.files import write_json, write_text
 
 RESULTS = Path(__file__).with_suffix(".json")
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "onnx.md"
@@ -32,10 +32,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path)
     results = measure(parser.parse_args().checkpoint)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    write_json(RESULTS, results)
     table = speed_table(results)
     page = BLOCK.sub(lambda block: f"{block[1]}\n{table}\n\n{block[2]}", PAGE.read_text("utf-8"))
-    PAGE.write_text(page, "utf-8")
+    write_text(PAGE, page)
 
 
 def measure(checkpoint: Path) -> dict:

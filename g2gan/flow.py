@@ -443,10 +443,10 @@ def _window(
     active = np.abs(edit.flow).max(2) > STILL * scale_of(matrix)
     inner = active[MARGIN:-MARGIN, MARGIN:-MARGIN]
     inner |= _lit(edit) | (edit.mask > UNPAINTED)
-    rows, columns = np.nonzero(active.any(1))[0], np.nonzero(active.any(0))[0]
-    if not len(rows):
+    rows, columns = _where(active)
+    if rows.stop == 0:
         return None
-    x0, x1, y0, y1 = columns[0] - 2, columns[-1] + 2, rows[0] - 2, rows[-1] + 2
+    x0, x1, y0, y1 = columns.start - 2, columns.stop + 1, rows.start - 2, rows.stop + 1
     corners = np.array([[x0, y0], [x1, y0], [x0, y1], [x1, y1]]) - float(MARGIN)
     reach = transform(invert(matrix), corners)
     height, width = shape[:2]

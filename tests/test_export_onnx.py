@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from faces import draw_face
-from tiny import tiny_generator, tiny_pipeline
+from tiny import save_halved, tiny_generator, tiny_pipeline
 
 from g2gan import G2GAN
 from g2gan.models.warp_generator import WarpGenerator
@@ -26,10 +26,7 @@ CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("exported") / "checkpoint"
-    pipe = tiny_pipeline()
-    pipe.synthesis.half()
-    pipe.removal.half()
-    pipe.save_pretrained(folder)
+    save_halved(folder)
     export(folder)
     return folder
 

@@ -20,7 +20,7 @@ from huggingface_hub import HfApi
 from packaging.requirements import Requirement
 from PIL import Image
 from test_card import distinct_results
-from tiny import tiny_pipeline
+from tiny import save_halved
 
 import hub_upload
 from train.card import PICTURE, weights_digest
@@ -87,10 +87,7 @@ class Desk:
 def checkpoint(tmp_path_factory) -> Path:
     """A whole narrow checkpoint: weights, results, record, picture."""
     folder = tmp_path_factory.mktemp("made") / "g2gan-tiny"
-    pipe = tiny_pipeline()
-    pipe.synthesis.half()
-    pipe.removal.half()
-    pipe.save_pretrained(folder)
+    save_halved(folder)
     weights = weights_digest(folder)
     results = {"weights": weights, **distinct_results()}
     (folder / "results.json").write_text(json.dumps(results))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from g2gan.landmarks import LandmarkDetector
+from train.files import write_json
 from train.sources import (
     DataError,
     Reading,
@@ -21,7 +22,6 @@ from train.sources import (
     oulu_sequences,
     own_sequences,
     read_split,
-    write_split,
 )
 
 
@@ -239,7 +239,7 @@ def test_a_split_is_the_same_for_the_same_seed_and_parts_nobody():
 
 def test_a_given_split_is_taken_or_refused_with_the_reason(tmp_path):
     file, people = tmp_path / "split.json", ["a", "b", "c"]
-    write_split(file, {"train": ["b", "a"], "test": ["c"]})
+    write_json(file, {"train": ["b", "a"], "test": ["c"]})
     assert read_split(file, people) == {"train": ["a", "b"], "test": ["c"]}
     for content, message in (
         ({"train": ["a"], "test": ["a"]}, "twice"),

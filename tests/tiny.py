@@ -4,6 +4,7 @@ The two cached ones are shared between tests: change a copy, never them.
 """
 
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -111,6 +112,14 @@ def tiny_generator(seed: int = 0) -> WarpGenerator:
             torch.nn.init.normal_(head.weight, std=spread)
             torch.nn.init.normal_(head.bias, std=spread)
     return generator.eval()
+
+
+def save_halved(folder: Path) -> None:
+    """Save a tiny pipeline as checkpoints are exported: networks in half precision."""
+    pipe = tiny_pipeline()
+    pipe.synthesis.half()
+    pipe.removal.half()
+    pipe.save_pretrained(folder)
 
 
 def tiny_pipeline() -> G2GAN:

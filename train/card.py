@@ -16,6 +16,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from PIL import Image
 
 from g2gan.errors import CheckpointError
+from train.files import write_text
 from train.sources.london import LONDON_SPLIT
 
 RESULTS_FILE, TRAINING_FILE = "results.json", "training.json"
@@ -109,10 +110,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path, help="folder; README.md is written into it")
     checkpoint = parser.parse_args().checkpoint
-    (checkpoint / "README.md").write_text(card(checkpoint), "utf-8")
+    write_text(checkpoint / "README.md", card(checkpoint))
     if README.exists():
         table = group_table(read_results(checkpoint), "all", "128")
-        README.write_text(with_results(README.read_text("utf-8"), table), "utf-8")
+        write_text(README, with_results(README.read_text("utf-8"), table))
 
 
 def card(checkpoint: Path, name: str | None = None) -> str:

@@ -9,9 +9,7 @@ geometry that the pipeline aimed at, without its networks. `results.json` goes i
 """
 
 import argparse
-import json
 import multiprocessing
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -31,6 +29,7 @@ from g2gan.pipeline import G2GANOutput
 from train import metrics
 from train.card import BASELINES, INFINITE_DB, RESULTS_FILE, TASKS, results_table, weights_digest
 from train.elsewhere import ALTERATIONS, Alteration
+from train.files import write_json
 from train.sources import Pair, london_pairs
 
 SIDES = (128, 256)  # px
@@ -314,13 +313,6 @@ def minus(tree: dict | float, other: dict | float) -> dict | float:
     if isinstance(tree, dict):
         return {key: minus(tree[key], other[key]) for key in tree}
     return tree - other
-
-
-def write_json(path: Path, content: dict) -> None:
-    """Written under another name first: a reader never meets half a file."""
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

@@ -33,14 +33,11 @@ Landmarks = Callable[[np.ndarray], np.ndarray | None]  # RGB -> (68, 2)
 
 @dataclass(frozen=True)
 class Editor:
-    """Both networks and the shape model of one configuration.
-
-    The shape model may be missing where geometry is only told.
-    """
+    """Both networks and the shape model of one configuration."""
 
     synthesis: UNetGenerator
     removal: UNetGenerator
-    shape_model: ShapeModel | None
+    shape_model: ShapeModel
     sigma: float
 
     def synthesize(self, face: torch.Tensor, landmarks: np.ndarray) -> torch.Tensor:

@@ -8,7 +8,6 @@ in its manifest.
 
 import argparse
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from tqdm import tqdm
 
 from g2gan.alignment import crop, transform
 from g2gan.landmarks import LandmarkDetector
+from train.files import write_json
 from train.paper import ASSUMED
 from train.paper_data import MANIFEST, SHAPE_MODEL, AlignedSequence, shard_file
 from train.paper_shape import fit_paper_shape_model
@@ -44,7 +44,6 @@ from train.sources import (
     read_split,
     skipped_list,
     split_people,
-    write_split,
 )
 from train.sources.crema import Detect
 
@@ -179,10 +178,8 @@ def prepare(
             for one in aligned
         ]
     manifest["skipped"] = [asdict(one) for one in skipped]
-    write_split(out / SPLIT, split)
-    unfinished = out / f"{MANIFEST}.part"
-    unfinished.write_text(json.dumps(manifest, indent=1), "utf-8")
-    unfinished.replace(out / MANIFEST)
+    write_json(out / SPLIT, split)
+    write_json(out / MANIFEST, manifest)
     return skipped
 
 

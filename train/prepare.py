@@ -9,7 +9,6 @@ in it. The set needs no MediaPipe afterwards and travels to a bare machine.
 
 import argparse
 import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from g2gan.alignment import Frame, crop, invert, transform
 from g2gan.images import open_photo
 from g2gan.landmarks import LandmarkDetector
 from g2gan.mesh import MIRROR
+from train.files import write_json
 from train.fit_shape import cross_fitted_neutrals, fit_shape_model
 from train.morphs import between, draw_parents, morph_picture
 from train.sources import DataError, Pair, london_pairs
@@ -104,8 +104,7 @@ def prepare(pairs: list[Pair], out: Path, licence: str, morphs: int) -> None:
         "sources": sources,
         "shard": {"file": SHARD, "sha256": _digest(out / SHARD)},
     }
-    (out / f"{MANIFEST}.part").write_text(json.dumps(manifest, indent=1), "utf-8")
-    (out / f"{MANIFEST}.part").replace(out / MANIFEST)
+    write_json(out / MANIFEST, manifest)
 
 
 def read_meshes(detector: LandmarkDetector, image: np.ndarray, path: Path) -> np.ndarray:

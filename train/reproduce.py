@@ -28,6 +28,7 @@ from g2gan.models.unet_generator import UNetGenerator
 from g2gan.shape import ShapeModel
 from train.card import TRAINING_FILE, weights_digest
 from train.config import PRESETS, TrainConfig, ablations
+from train.files import write_json, write_text
 from train.paper import ASSUMED
 from train.paper_data import MANIFEST, SHAPE_MODEL, AlignedSequence, PaperSet
 from train.paper_evaluate import ROWS, pictures_of, table_1, table_2, tables
@@ -153,9 +154,7 @@ def evaluate_rows(plan: Plan, judges: dict[str, nn.Module]) -> dict:
             removal = networks and networks[1]
             figures = table_2(pictures, removal, judges[name], sigma)
             results["table_2"].setdefault(row, {})[name] = figures
-        unfinished = path.with_name(f"{RESULTS}.part")
-        unfinished.write_text(json.dumps(results, indent=1) + "\n", "utf-8")
-        unfinished.replace(path)
+        write_json(path, results)
     return results
 
 
@@ -183,9 +182,7 @@ def write_report(plan: Plan, results: dict) -> str:
         f"![{CAPTIONS[kind]}]({FIGURES}/{path.name})\n\n{path.stem}, {ROWS[row]}: {CAPTIONS[kind]}"
         for kind, path in paths.items()
     )
-    unfinished = plan.out / f"{REPORT}.part"
-    unfinished.write_text(f"# {plan.name}\n\n{text}\n{figures}\n", "utf-8")
-    unfinished.replace(plan.out / REPORT)
+    write_text(plan.out / REPORT, f"# {plan.name}\n\n{text}\n{figures}\n")
     return text
 
 

@@ -7,10 +7,10 @@ the figures of a checkpoint's `results.json` beside them. The page is written an
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from train.card import SHARPNESS_SIDE, read_json, read_results
+from train.files import write_json, write_text
 
 TABLED = ("synthesis_told", "removal_honest", "removal_told")
 FIGURES = ("psnr_face", "ssim_face", "psnr_mouth", "ssim_mouth")
@@ -40,13 +40,8 @@ def main() -> None:
         if name not in experiments:
             parser.error(f"{arguments.experiments} has no words on {name!r}; write them first")
         experiments[name]["results"] = figures(read_results(Path(checkpoint)))
-        unfinished = arguments.experiments.with_suffix(".part")
-        unfinished.write_text(json.dumps(experiments, indent=1) + "\n", "utf-8")
-        unfinished.replace(arguments.experiments)
-    written = arguments.experiments.with_name("research.md")
-    unfinished = written.with_suffix(".part")
-    unfinished.write_text(page(experiments), "utf-8")
-    unfinished.replace(written)
+        write_json(arguments.experiments, experiments)
+    write_text(arguments.experiments.with_name("research.md"), page(experiments))
 
 
 def figures(results: dict) -> dict:

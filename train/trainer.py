@@ -20,6 +20,7 @@ from g2gan.models.warp_generator import WarpGenerator, move, paint
 from train.config import Direction, TrainConfig
 from train.data import Batch, PreparedSet, batch_at
 from train.discriminators import PatchDiscriminator, with_detail
+from train.files import write_text
 from train.losses import (
     AdversarialLoss,
     IdentityLoss,
@@ -303,9 +304,7 @@ class Trainer:
         if curves.is_file():
             lines = curves.read_text("utf-8").splitlines(keepends=True)
             kept = [line for line in lines if json.loads(line)["step"] <= self.step]
-            unfinished = curves.with_name(f"{CURVES}.part")
-            unfinished.write_text("".join(kept), "utf-8")
-            unfinished.replace(curves)
+            write_text(curves, "".join(kept))
 
     def _networks(self) -> dict[str, nn.ModuleDict]:
         return {

@@ -6,7 +6,7 @@ from train.sources.london import Pair, london_pairs, london_sequences, split_peo
 from train.sources.oulu import oulu_groups, oulu_sequences
 from train.sources.own_folder import own_groups, own_sequences
 from train.sources.sequences import DataError, Reading, Sequence, Skipped, Still, skipped_list
-from train.sources.splits import Split, draw_split, read_split, write_split
+from train.sources.splits import Split, draw_split, read_split
 
 __all__ = [
     "DataError",
@@ -30,5 +30,4 @@ __all__ = [
     "read_split",
     "skipped_list",
     "split_people",
-    "write_split",
 ]

@@ -48,10 +48,3 @@ def read_split(path: Path, people: list[str]) -> Split:
     if strangers := sorted({*train, *test} - {*people}):
         raise DataError(f"{path} names people without a usable sequence: {', '.join(strangers)}")
     return {"train": sorted(train), "test": sorted(test)}
-
-
-def write_split(path: Path, split: Split) -> None:
-    """Written under another name first: a reader never meets half a file."""
-    unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(json.dumps(split, indent=1) + "\n", "utf-8")
-    unfinished.replace(path)
