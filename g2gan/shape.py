@@ -51,6 +51,8 @@ class ShapeModel(CheckpointedModel):
 
     Args:
         expressions: names of the stored expressions, "neutral" first.
+        looks: names of variants and combinations ("laugh", "wink left").
+        controls: names of single movements ("open jaw", "smile left").
         components: columns of Φ.
         neutral_components: principal components of a shape that the neutral regressor reads.
         calm: rms displacement, in eye distances, below which a removal fades out: half of it is
@@ -65,6 +67,8 @@ class ShapeModel(CheckpointedModel):
     def __init__(
         self,
         expressions: tuple[str, ...] = ("neutral",),
+        looks: tuple[str, ...] = (),
+        controls: tuple[str, ...] = (),
         components: int = 20,
         neutral_components: int = 24,
         calm: float = 0.01,
@@ -77,7 +81,7 @@ class ShapeModel(CheckpointedModel):
             "basis": (points, 3, components),
             "deviation": (components,),  # of each parameter in training
             "limits": (2, components),  # the least and the greatest plausible value of each
-            "expression_table": (len(expressions), components),
+            "expression_table": (len(expressions) + len(looks) + len(controls), components),
             "neutral_basis": (points, 3, neutral_components),
             "neutral_weights": (neutral_components + 1, components),  # the last row is the constant
         }
@@ -91,8 +95,23 @@ class ShapeModel(CheckpointedModel):
 
     @property
     def expressions(self) -> tuple[str, ...]:
-        """Names that `express` knows, "neutral" first."""
+        """The named expressions, "neutral" first."""
         return tuple(self.config.expressions)
+
+    @property
+    def looks(self) -> tuple[str, ...]:
+        """Named variants and combinations of expressions."""
+        return tuple(self.config.looks)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Named single movements."""
+        return tuple(self.config.controls)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that `express` knows: expressions, looks, controls."""
+        return self.expressions + self.looks + self.controls
 
     def pose(self, mesh: np.ndarray) -> Pose:
         """The similarity in space that carries the mean neutral face to `mesh` (478, 3).
@@ -115,10 +134,10 @@ class ShapeModel(CheckpointedModel):
 
         Args:
             neutral: the person's neutral mesh in pixels.
-            weights: expression -> intensity; 0 changes nothing, 1 is the mean of training.
+            weights: one of `names` -> intensity; 0 changes nothing, 1 is the mean of training.
 
         Raises:
-            UnknownExpressionError: a name is not in `expressions`.
+            UnknownExpressionError: a name is not in `names`.
         """
         return self.deform(neutral, self.parameters_of(weights))
 
@@ -127,12 +146,11 @@ class ShapeModel(CheckpointedModel):
         table = self._array("expression_table")
         total = np.zeros(table.shape[1])
         for name, weight in weights.items():
-            if name not in self.expressions:
+            if name not in self.names:
                 raise UnknownExpressionError(
-                    f"unknown expression {name!r}; this checkpoint knows "
-                    + ", ".join(self.expressions)
+                    f"unknown expression {name!r}; this checkpoint knows " + ", ".join(self.names)
                 )
-            total += weight * table[self.expressions.index(name)]
+            total += weight * table[self.names.index(name)]
         return total
 
     def deform(self, neutral: np.ndarray, parameters: np.ndarray) -> np.ndarray:
@@ -194,7 +212,8 @@ class ShapeModel(CheckpointedModel):
         """(478, 68): how far each point follows each landmark, interpolating at the landmarks."""
         shape = self._array("mean").copy()
         if len(self.expressions) > 1:  # apart, so that the upper lip does not pull the lower one
-            shape += 2 * self._array("basis") @ self._array("expression_table")[1:].mean(0)
+            named = self._array("expression_table")[1 : len(self.expressions)]
+            shape += 2 * self._array("basis") @ named.mean(0)
         handles = self._handles
         gaps = np.linalg.norm(shape[:, None, :2] - shape[None, handles, :2], axis=-1) / SPREAD
         pull = np.exp(-gaps)  # the kernel that never overshoots between points that lie close
