@@ -214,10 +214,8 @@ class ShapeModel(CheckpointedModel):
         if len(self.expressions) > 1:  # apart, so that the upper lip does not pull the lower one
             named = self._array("expression_table")[1 : len(self.expressions)]
             shape += 2 * self._array("basis") @ named.mean(0)
-        handles = self._handles
-        gaps = np.linalg.norm(shape[:, None, :2] - shape[None, handles, :2], axis=-1) / SPREAD
-        pull = np.exp(-gaps)  # the kernel that never overshoots between points that lie close
-        return np.linalg.solve(pull[handles], pull.T).T
+        pull = nearness(shape, self._handles)
+        return np.linalg.solve(pull[self._handles], pull.T).T
 
     @property
     def _handles(self) -> np.ndarray:
@@ -226,6 +224,17 @@ class ShapeModel(CheckpointedModel):
 
     def _array(self, name: str) -> np.ndarray:
         return getattr(self, name).detach().cpu().numpy().astype(np.float64)
+
+
+def nearness(shape: np.ndarray, handles: np.ndarray) -> np.ndarray:
+    """(N, handles): 1 at a handle, falling with the distance from it.
+
+    Args:
+        shape: (N, 2 or 3) in eye distances.
+        handles: indices of points of it.
+    """
+    gaps = np.linalg.norm(shape[:, None, :2] - shape[None, handles, :2], axis=-1) / SPREAD
+    return np.exp(-gaps)  # the kernel that never overshoots between points that lie close
 
 
 def _pose_by_eyes(landmarks: np.ndarray) -> Pose:
