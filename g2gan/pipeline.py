@@ -68,8 +68,18 @@ class G2GAN(CheckpointedPipeline):
 
     @property
     def expressions(self) -> tuple[str, ...]:
-        """Names that `synthesize` and `interpolate` take, "neutral" first."""
+        """The expressions that `synthesize` and `interpolate` take, "neutral" first."""
         return self.shape_model.expressions
+
+    @property
+    def looks(self) -> tuple[str, ...]:
+        """Variants and combinations ("laugh", "wink left"), usable wherever an expression is."""
+        return self.shape_model.looks
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Single movements ("open jaw", "smile left"), to be mixed by hand; usable likewise."""
+        return self.shape_model.controls
 
     def detect(self, photo: PhotoLike) -> list[Face]:
         """The faces in a photo, largest first; `[]` where there is none.
@@ -117,7 +127,8 @@ class G2GAN(CheckpointedPipeline):
 
         Args:
             photo: path, PIL image or uint8 array (H, W, 3).
-            expression: one of `expressions`, or a blend {name: share}. Or give `landmarks`.
+            expression: one of `expressions`, `looks` or `controls`, or a blend {name: share} of
+                them. Or give `landmarks`.
             landmarks: the shape to take, (68, 2), (468, 2) or (478, 2) in pixels of the photo.
             intensity: 0 gives the neutral face, 1 the expression, up to 2 exaggerates.
             face: which face, largest first, or a `Face` that `detect` or an edit returned.
