@@ -83,7 +83,7 @@ class Preset:
         >>> smile.apply(pipe, "group.jpg").images[0]  # doctest: +SKIP
     """
 
-    edits: tuple[FaceEdit, ...] = (FaceEdit(),)
+    edits: tuple[FaceEdit, ...]
 
     def __post_init__(self) -> None:
         if not (

@@ -48,7 +48,16 @@ EXIF_WIDTH, EXIF_HEIGHT, MAKER_NOTE = 0xA002, 0xA003, 0x927C
 
 
 def edited_name(original: str | Path, word: str = "edited") -> str:
-    """A file's name for an edit: "portrait-edited.jpg", with the suffix of the photo's format.
+    """A file's name for an edit: "portrait-edited.jpg", with the `edited_suffix`.
+
+    Raises:
+        ImageError: the photo cannot be opened.
+    """
+    return f"{Path(original).stem}-{word}{edited_suffix(original)}"
+
+
+def edited_suffix(original: str | Path) -> str:
+    """The suffix of the format in which edits of a photo are saved: its own, if that fits.
 
     JPEG, PNG, WebP, TIFF, HEIC and AVIF stay what they are; all else becomes PNG, and so does HEIC
     or AVIF where the installed libraries can only read it.
@@ -57,10 +66,10 @@ def edited_name(original: str | Path, word: str = "edited") -> str:
         ImageError: the photo cannot be opened.
     """
     with open_file(original) as photo:
-        kept = _format_of(photo)
-    own = Path(original).suffix
-    suffix = own if own.lower() in SUFFIXES[kept] else SUFFIXES[kept][0]
-    return f"{Path(original).stem}-{word}{suffix}"
+        own = "JPEG" if photo.format == "MPO" else photo.format  # of several views, the first
+    suffixes = SUFFIXES[own if own in SUFFIXES and own in Image.SAVE else "PNG"]
+    suffix = Path(original).suffix
+    return suffix if suffix.lower() in suffixes else suffixes[0]
 
 
 def save_like(
@@ -91,10 +100,10 @@ def save_like(
         OSError: the file cannot be written.
     """
     path = Path(path)
-    written = _format_for(path)
     if path.exists() and path.samefile(original):
         raise ImageError(f"{path} is the photo itself; choose another name for the edit")
     with open_file(original) as photo:
+        written = _format_for(path)
         options = _metadata(photo, image.size, written, keep_location)
         if written == "JPEG":
             image, settings = like_jpeg(original, _on_white(image))
@@ -109,12 +118,6 @@ def save_like(
     finally:
         unfinished.unlink(missing_ok=True)
     return path
-
-
-def _format_of(photo: Image.Image) -> str:
-    """The format in which edits of an opened photo are saved."""
-    own = "JPEG" if photo.format == "MPO" else photo.format  # of several views, the first
-    return own if own in SUFFIXES and own in Image.SAVE else "PNG"
 
 
 def _format_for(path: Path) -> str:
