@@ -81,7 +81,7 @@ def open_photo(
     if isinstance(source, Image.Image):
         return _to_photo(_decoded(source, max_pixels))
     if isinstance(source, str | Path):
-        with _opened(Path(source)) as image:
+        with open_file(source) as image:
             return _to_photo(_decoded(image, max_pixels))
     kind = type(source).__name__
     raise ImageError(f"a photo is a path, a PIL image or a uint8 array (H, W, 3), not {kind}")
@@ -96,12 +96,17 @@ def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _opened(path: Path) -> Image.Image:
-    """A file's header, read; no pixel is decoded."""
+def open_file(path: str | Path) -> Image.Image:
+    """A photo's file with its header read and no pixel decoded; to be closed.
+
+    Raises:
+        ImageError: it is missing, or no photo.
+    """
     import pillow_heif
 
     pillow_heif.register_heif_opener()  # photos of telephones; registering again changes nothing
     Image.init()
+    path = Path(path)
     formats = [name for name in FORMATS if name in Image.OPEN]
     try:
         with warnings.catch_warnings():
