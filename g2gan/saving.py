@@ -9,7 +9,7 @@ from PIL import Image, PngImagePlugin, TiffImagePlugin
 
 from g2gan.errors import ImageError
 from g2gan.images import SAME_COLOURS, open_file
-from g2gan.jpeg import like_jpeg
+from g2gan.jpeg import save_jpeg
 
 SUFFIXES = {  # of the formats that edits are saved in; the first is the usual one
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -105,13 +105,12 @@ def save_like(
     with open_file(original) as photo:
         written = _format_for(path)
         options = _metadata(photo, image.size, written, keep_location)
-        if written == "JPEG":
-            image, settings = like_jpeg(original, _on_white(image))
-        else:
-            settings = _settings(written, original)
     unfinished = path.with_name(f".{path.name}.part")
     try:
-        image.save(unfinished, written, **options, **settings)
+        if written == "JPEG":
+            save_jpeg(_on_white(image), unfinished, original, options)
+        else:
+            image.save(unfinished, written, **_settings(written, original), **options)
         unfinished.replace(path)
     except (ValueError, RuntimeError) as error:  # too wide for WebP, say
         raise ImageError(f"{path.name} cannot be written ({error}); save it as PNG") from error
