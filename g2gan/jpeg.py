@@ -106,7 +106,10 @@ def _keep_untouched(
     whole = height % (down * BLOCK) == width % (across * BLOCK) == 0
     if orientation != 1 and not whole:
         return
-    old, new = jpeglib.read_dct(str(original)), jpeglib.read_dct(str(path))
+    try:
+        old, new = (jpeglib.read_dct(str(file)) for file in (original, path))
+    except OSError:  # a path or a kind of JPEG that it cannot read
+        return
     sizes = {"Y": (1, 1), "Cb": factors, "Cr": factors}
     for name, (across, down) in sizes.items():
         theirs, ours = getattr(old, name), getattr(new, name)

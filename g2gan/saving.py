@@ -5,7 +5,7 @@ And saying in the file that an AI edited it.
 
 from pathlib import Path
 
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import Image, PngImagePlugin
 
 from g2gan.errors import ImageError
 from g2gan.images import SAME_COLOURS, open_file
@@ -15,7 +15,6 @@ SUFFIXES = {  # of the formats that edits are saved in; the first is the usual o
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "PNG": (".png",),
     "WEBP": (".webp",),
-    "TIFF": (".tif", ".tiff"),
     "HEIF": (".heic", ".heif", ".hif"),
     "AVIF": (".avif",),
 }
@@ -35,7 +34,7 @@ XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 </x:xmpmeta>
 <?xpacket end="w"?>""".encode()
 
-ORIENTATION, EXIF_IFD, GPS_IFD, XMP_TAG = 0x0112, 0x8769, 0x8825, 700
+ORIENTATION, EXIF_IFD, GPS_IFD = 0x0112, 0x8769, 0x8825
 # What of a file's first EXIF directory describes the picture or the camera; the rest (thumbnail of
 # the unedited face, strips, tiles) belongs to the file that it stood in
 DESCRIPTIVE = (
@@ -45,6 +44,7 @@ DESCRIPTIVE = (
     EXIF_IFD,
 )
 EXIF_WIDTH, EXIF_HEIGHT, MAKER_NOTE = 0xA002, 0xA003, 0x927C
+EXIF_ROOM = 65_000  # bytes that a JPEG has for it
 
 
 def edited_name(original: str | Path, word: str = "edited") -> str:
@@ -59,7 +59,7 @@ def edited_name(original: str | Path, word: str = "edited") -> str:
 def edited_suffix(original: str | Path) -> str:
     """The suffix of the format in which edits of a photo are saved: its own, if that fits.
 
-    JPEG, PNG, WebP, TIFF, HEIC and AVIF stay what they are; all else becomes PNG, and so does HEIC
+    JPEG, PNG, WebP, HEIC and AVIF stay what they are; all else becomes PNG, and so does HEIC
     or AVIF where the installed libraries can only read it.
 
     Raises:
@@ -125,7 +125,7 @@ def _format_for(path: Path) -> str:
             return name
     raise ImageError(
         f"{path.name}: an edit cannot be written as {path.suffix or 'a file without suffix'}; "
-        "choose .jpg, .png, .webp or .tif"
+        "choose .jpg, .png or .webp"
     )
 
 
@@ -144,7 +144,6 @@ def _settings(written: str, original: str | Path) -> dict:
     return {
         "PNG": {},
         "WEBP": {"quality": LOSSY},
-        "TIFF": {"compression": "tiff_adobe_deflate"},
         "HEIF": {"quality": LOSSY, "subsampling": "4:4:4"},
         "AVIF": {"quality": LOSSY, "subsampling": "4:4:4"},
     }[written]
@@ -164,12 +163,7 @@ def _metadata(photo: Image.Image, size: tuple[int, int], written: str, keep_loca
     if profile and photo.mode in SAME_COLOURS:
         options["icc_profile"] = profile
     exif = _exif(photo, size, keep_location)
-    if written == "TIFF":
-        directory = TiffImagePlugin.ImageFileDirectory_v2()
-        directory[XMP_TAG] = XMP
-        directory.tagtype[XMP_TAG] = 1  # bytes
-        options["tiffinfo"] = directory
-    elif written == "PNG":
+    if written == "PNG":
         text = PngImagePlugin.PngInfo()
         text.add_itxt("XML:com.adobe.xmp", XMP.decode())
         options["pnginfo"] = text
@@ -197,7 +191,7 @@ def _exif(photo: Image.Image, size: tuple[int, int], keep_location: bool) -> Ima
             kept[EXIF_IFD] = details
         if ORIENTATION in noted:
             kept[ORIENTATION] = 1
-        kept.tobytes()
+        fits = len(kept.tobytes()) < EXIF_ROOM
     except Exception:  # on damaged EXIF Pillow raises anything; the picture is whole
-        return Image.Exif()
-    return kept
+        fits = False
+    return kept if fits else Image.Exif()
