@@ -13,6 +13,7 @@ from g2gan.errors import ImageError
 PACE = 12  # pictures a second
 PAUSE = 0.5  # seconds at either end
 LONGEST = {".gif": 640, ".mp4": 1280}  # pixels of the longer side; photos are larger than clips
+BT709 = "colorprim=bt709:transfer=bt709:colormatrix=bt709"  # said, players need not guess
 EDITED = "Edited by an AI (G2-GAN)"
 
 
@@ -110,16 +111,25 @@ def _write_mp4(frames: list[np.ndarray], path: Path, pace: float) -> None:
     try:
         import av
     except ImportError:
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"vp09"), pace, (width, height))
-        for frame in frames:
-            writer.write(np.ascontiguousarray(frame[..., ::-1]))
-        writer.release()
+        _write_vp9(frames, path, pace)
         return
     with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
         container.metadata["comment"] = EDITED
         stream = container.add_stream("libx264", rate=round(pace))
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": "18", "tune": "animation"}
+        stream.options = {"crf": "18", "x264-params": BT709}
         for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+            picture = av.VideoFrame.from_ndarray(frame, "rgb24")
+            picture = picture.reformat(format="yuv420p", dst_colorspace="ITU709")
+            container.mux(stream.encode(picture))
         container.mux(stream.encode())
+
+
+def _write_vp9(frames: list[np.ndarray], path: Path, pace: float) -> None:
+    height, width = frames[0].shape[:2]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"vp09"), pace, (width, height))
+    if not writer.isOpened():
+        raise OSError(f"{path.parent} cannot be written to, or MP4 needs PyAV: pip install av")
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame[..., ::-1]))
+    writer.release()
