@@ -124,8 +124,11 @@ def _edit_all(options: argparse.Namespace, preset: "Preset") -> int:
     from g2gan.saving import save_like
 
     photos = _photos(options.photo)
-    if options.photo.is_dir() and (options.out is None or options.out.is_file()):
-        raise ImageError("the photos of a folder need one for the edits: -o FOLDER")
+    if options.photo.is_dir():
+        if options.out is None or options.out.is_file():
+            raise ImageError("the photos of a folder need one for the edits: -o FOLDER")
+        if options.out.resolve() == options.photo.resolve():
+            raise ImageError("the edits would take their photos' place; give another folder")
     pipe = _load(options.model)
     failed = 0
     for photo in tqdm(photos, unit="photo", disable=None if len(photos) > 1 else True):
