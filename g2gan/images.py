@@ -122,7 +122,13 @@ def open_file(path: str | Path) -> Image.Image:
     except UnidentifiedImageError as error:
         raise ImageError(f"{path.name} is damaged or no photo; save it as JPEG or PNG") from error
     except Exception as error:  # on damaged headers decoders raise anything
-        raise ImageError(f"{path.name} cannot be read ({error}); save it as JPEG or PNG") from error
+        raise ImageError(
+            f"{path.name} cannot be read ({_one_line(error)}); save it as JPEG or PNG"
+        ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -145,7 +151,7 @@ def _decoded(image: Image.Image, max_pixels: int) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception as error:  # on damaged files decoders raise anything
         raise ImageError(
-            f"the photo is damaged ({error}); save it again, as JPEG or PNG"
+            f"the photo is damaged ({_one_line(error)}); save it again, as JPEG or PNG"
         ) from error
 
 
