@@ -34,7 +34,8 @@ class FaceEdit:
 
     Args:
         faces: "all", or which ones, (0,) being the largest.
-        expression: name -> share, as in `G2GAN.synthesize`; empty for the neutral face.
+        expression: name -> share, as in `G2GAN.synthesize`, and down to -2 to undo one; empty for
+            the neutral face.
         intensity: multiplies all shares, 0 to 2.
         moves: landmark, 0 to 67 in dlib's order, 68 and 69 for the right and left iris -> (x, y) by
             which it is moved after that: in eye distances, in the head's own frame, to the right
@@ -202,7 +203,8 @@ class Preset:
 
 def apply_to_face(pipe: "G2GAN", photo: "PhotoLike", face: "Face", edit: FaceEdit) -> "G2GANOutput":
     """One face's part of a preset; `edit.faces` is not looked at."""
-    if edit.expression and not edit.moves:
+    by_name = edit.expression and not edit.moves
+    if by_name and min(edit.expression.values()) >= 0:  # what `synthesize` takes as it is
         return pipe.synthesize(
             photo,
             dict(edit.expression),
@@ -211,7 +213,7 @@ def apply_to_face(pipe: "G2GAN", photo: "PhotoLike", face: "Face", edit: FaceEdi
             from_neutral=edit.keep_expression,
         )
     first = None if edit.keep_expression else pipe.remove(photo, face=face)
-    if first is not None and not edit.moves:
+    if first is not None and not edit.moves and not edit.expression:
         return first
     start, face = (photo, face) if first is None else (first.images[0], first.faces[0])
     shape = pipe.shape_model

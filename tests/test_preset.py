@@ -231,6 +231,19 @@ def test_moves_come_on_top_of_an_expression(pipe):
     assert np.abs(shift[36:48]).max() < 0.02  # the eyes stay
 
 
+def test_a_negative_share_moves_the_other_way(pipe):
+    photo = draw_face(512)
+    start = pipe.detect(photo)[0].landmarks[MOUTH_CORNER]
+    more, less = (
+        Preset((FaceEdit(expression={"happiness": share}, keep_expression=True),))
+        .apply(pipe, photo)
+        .faces[0]
+        .landmarks[MOUTH_CORNER]
+        for share in (0.5, -0.5)
+    )
+    assert np.allclose(more - start, start - less, atol=0.01)
+
+
 def test_a_photo_with_fewer_faces_says_so(pipe):
     with pytest.raises(FaceIndexError, match="the photo has 1"):
         Preset((FaceEdit((1,)),)).apply(pipe, draw_face(512))
