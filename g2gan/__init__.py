@@ -16,6 +16,7 @@ from g2gan.errors import (
     IntensityError,
     LandmarksError,
     NoFaceError,
+    PresetError,
     UnknownExpressionError,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "IntensityError",
     "LandmarksError",
     "NoFaceError",
+    "PresetError",
     "UnknownExpressionError",
 ]
 

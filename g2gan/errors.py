@@ -32,6 +32,10 @@ class UnknownExpressionError(G2GANError, KeyError):
         return Exception.__str__(self)  # KeyError would print the message's repr
 
 
+class PresetError(G2GANError, ValueError):
+    """A preset that cannot be read: no preset, of a newer format, or with impossible values."""
+
+
 class CheckpointError(G2GANError):
     """The checkpoint cannot be loaded: missing, damaged, foreign or too new."""
 

@@ -158,7 +158,7 @@ def _draw(
         return moved
     target = _sealed(source, target)
     source_all, target_all = _with_rings(source, target)
-    triangles = _drawing_order(target)
+    triangles = drawing_order(target)
     corners = finer * (target_all[triangles] - origin)
     a, b, c = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = b[:, 0] * c[:, 1] - b[:, 1] * c[:, 0]
@@ -223,7 +223,7 @@ def _with_rings(source: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.
 
 
 @cache
-def _ring_triangles() -> np.ndarray:
+def ring_triangles() -> np.ndarray:
     """Triangles (432, 3) between the face oval and the rings, outermost first."""
     count = len(FACE_OVAL)
     circles = [np.array(FACE_OVAL)] + [
@@ -237,11 +237,11 @@ def _ring_triangles() -> np.ndarray:
     return np.concatenate(triangles).astype(np.int32)
 
 
-def _drawing_order(target: np.ndarray) -> np.ndarray:
+def drawing_order(target: np.ndarray) -> np.ndarray:
     """All triangles, what lies farther from the camera first: rings, eyes and mouth, then skin."""
     depth = np.asarray(target)[:, 2][SKIN_TRIANGLES].mean(1)
     skin = SKIN_TRIANGLES[np.argsort(-depth, kind="stable")]
-    return np.concatenate([_ring_triangles(), eye_triangles(), mouth_triangles(), skin])
+    return np.concatenate([ring_triangles(), eye_triangles(), mouth_triangles(), skin])
 
 
 @cache

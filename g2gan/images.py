@@ -81,7 +81,7 @@ def open_photo(
     if isinstance(source, Image.Image):
         return _to_photo(_decoded(source, max_pixels))
     if isinstance(source, str | Path):
-        with _opened(Path(source)) as image:
+        with open_file(source) as image:
             return _to_photo(_decoded(image, max_pixels))
     kind = type(source).__name__
     raise ImageError(f"a photo is a path, a PIL image or a uint8 array (H, W, 3), not {kind}")
@@ -96,12 +96,17 @@ def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(array))
 
 
-def _opened(path: Path) -> Image.Image:
-    """A file's header, read; no pixel is decoded."""
+def open_file(path: str | Path) -> Image.Image:
+    """A photo's file with its header read and no pixel decoded; to be closed.
+
+    Raises:
+        ImageError: it is missing, or no photo.
+    """
     import pillow_heif
 
     pillow_heif.register_heif_opener()  # photos of telephones; registering again changes nothing
     Image.init()
+    path = Path(path)
     formats = [name for name in FORMATS if name in Image.OPEN]
     try:
         with warnings.catch_warnings():
@@ -117,7 +122,13 @@ def _opened(path: Path) -> Image.Image:
     except UnidentifiedImageError as error:
         raise ImageError(f"{path.name} is damaged or no photo; save it as JPEG or PNG") from error
     except Exception as error:  # on damaged headers decoders raise anything
-        raise ImageError(f"{path.name} cannot be read ({error}); save it as JPEG or PNG") from error
+        raise ImageError(
+            f"{path.name} cannot be read ({_one_line(error)}); save it as JPEG or PNG"
+        ) from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _check_size(size: tuple[int, int], max_pixels: int) -> None:
@@ -140,7 +151,7 @@ def _decoded(image: Image.Image, max_pixels: int) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception as error:  # on damaged files decoders raise anything
         raise ImageError(
-            f"the photo is damaged ({error}); save it again, as JPEG or PNG"
+            f"the photo is damaged ({_one_line(error)}); save it again, as JPEG or PNG"
         ) from error
 
 

@@ -18,12 +18,14 @@ from diffusers.configuration_utils import register_to_config
 from g2gan.alignment import eye_centres
 from g2gan.errors import UnknownExpressionError
 from g2gan.landmarks import LANDMARKS_68
-from g2gan.mesh import POINTS, RIGID
+from g2gan.mesh import LEFT_IRIS, POINTS, RIGHT_IRIS, RIGID
 from g2gan.models.checkpointed import CheckpointedModel
 
 HANDLES = np.array(LANDMARKS_68)
 LANDMARKS = len(LANDMARKS_68)
 SPREAD = 0.3  # eye distances over which a landmark pulls its surroundings along
+RELUCTANCE = 0.035  # eye distances by which what nobody touched may follow a dragged landmark
+RIGHT_GAZE, LEFT_GAZE = LANDMARKS, LANDMARKS + 1  # the irises, where landmarks are moved
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,51 @@ class ShapeModel(CheckpointedModel):
         mesh[:, :2] += self._spread() @ (landmarks - mesh[handles, :2])
         return mesh
 
+    def drag(
+        self, start: np.ndarray, parameters: np.ndarray, moves: dict[int, tuple[float, float]]
+    ) -> np.ndarray:
+        """`start + Φ p` with some landmarks moved by hand, the rest as plausible as it was.
+
+        The moved points are held: parameters follow them as far as faces do that, reluctantly
+        where it would move what nobody touched; what remains is spread smoothly round each.
+
+        Args:
+            start: the mesh (478, 3) in pixels that parameters start from.
+            parameters: (components,), of the expression without the moves.
+            moves: landmark, 0 to 67, or `RIGHT_GAZE` and `LEFT_GAZE` for the irises -> its (x, y)
+                in the head's frame: to the right and down, in eye distances.
+        """
+        pose, basis = self.pose(start), self._array("basis")
+        turn = pose.rotation[:, :2]
+        moved = {
+            landmark: np.array([x, y]) @ turn[:2]
+            for landmark, (x, y) in moves.items()
+            if landmark < LANDMARKS
+        }
+        held, asked = list(moved), np.array(list(moved.values())).reshape(-1, 2)
+        if held:
+            in_picture = np.einsum("pck,cd->pdk", basis[self._handles], turn)
+            trust = np.full(LANDMARKS, 1 / RELUCTANCE)
+            trust[held] = 1 / max(self.config.noise, 1e-3)
+            weighted = (in_picture * trust[:, None, None]).reshape(2 * LANDMARKS, -1)
+            aim = np.zeros((LANDMARKS, 2))
+            aim[held] = asked * trust[held, None]
+            prior = np.diag(np.maximum(self._array("deviation"), 1e-6) ** -2)
+            change = np.linalg.solve(weighted.T @ weighted + prior, weighted.T @ aim.ravel())
+            low, high = self._array("limits")
+            followed = np.clip(
+                parameters + change, np.minimum(low, parameters), np.maximum(high, parameters)
+            )
+            asked = asked - in_picture[held] @ (followed - parameters)
+            parameters = followed
+        mesh = start + pose.displacement(basis @ parameters)
+        if held:
+            mesh[:, :2] += pose.scale * self._pull(self._handles[held]) @ asked
+        for gaze, iris in ((RIGHT_GAZE, RIGHT_IRIS), (LEFT_GAZE, LEFT_IRIS)):
+            if gaze in moves:
+                mesh[iris : iris + 5, :2] += pose.scale * np.array(moves[gaze]) @ turn[:2]
+        return mesh
+
     def _least_squares(self, asked: np.ndarray, points: np.ndarray) -> np.ndarray:
         """The likeliest parameters whose displacement at `points` comes near `asked` (N, 3).
 
@@ -210,12 +257,23 @@ class ShapeModel(CheckpointedModel):
 
     def _spread(self) -> np.ndarray:
         """(478, 68): how far each point follows each landmark, interpolating at the landmarks."""
+        return self._pull(self._handles)
+
+    def _pull(self, points: np.ndarray) -> np.ndarray:
+        """(478, N): how far each point follows each of some points, interpolating at these."""
+        pull = nearness(self.apart(), points)
+        return np.linalg.solve(pull[points], pull.T).T
+
+    def apart(self) -> np.ndarray:
+        """(478, 2): the mean face with its lips apart, so that the upper does not pull the lower.
+
+        In the head's frame; distances between points are what `SPREAD` is measured in.
+        """
         shape = self._array("mean").copy()
-        if len(self.expressions) > 1:  # apart, so that the upper lip does not pull the lower one
+        if len(self.expressions) > 1:
             named = self._array("expression_table")[1 : len(self.expressions)]
             shape += 2 * self._array("basis") @ named.mean(0)
-        pull = nearness(shape, self._handles)
-        return np.linalg.solve(pull[self._handles], pull.T).T
+        return shape[:, :2]
 
     @property
     def _handles(self) -> np.ndarray:

@@ -2,7 +2,9 @@ import io
 import warnings
 import zlib
 
+import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -121,16 +123,58 @@ def test_of_an_animation_the_first_frame_is_taken(tmp_path):
     assert (open_photo(path).rgb == [255, 0, 0]).all()
 
 
-def test_heic_is_read(tmp_path, rgb):
-    pillow_heif = pytest.importorskip("pillow_heif")
-    smooth = np.asarray(Image.fromarray(rgb).resize((4, 3)).resize((64, 48)))
-    heif = pillow_heif.from_pillow(Image.fromarray(smooth))
-    try:
-        heif.save(tmp_path / "a.heic", quality=95)
-    except RuntimeError as error:
-        pytest.skip(f"this pillow-heif cannot write HEIC: {error}")
-    photo = open_photo(tmp_path / "a.heic")
-    assert np.abs(photo.rgb.astype(int) - smooth).mean() < 4
+@pytest.fixture(params=["heic", "avif"])
+def telephone_photo(request, tmp_path):
+    """Writes a smooth picture as HEIC or AVIF; the path and the pixels."""
+
+    def save(**options):
+        pillow_heif.register_heif_opener()
+        rows, columns = np.mgrid[0:96, 0:128]
+        smooth = np.stack([rows, columns, 128 + 0 * rows], 2).astype(np.uint8)
+        path = tmp_path / f"a.{request.param}"
+        try:
+            Image.fromarray(smooth).save(path, quality=95, **options)
+        except (KeyError, OSError, RuntimeError) as error:
+            pytest.skip(f"the installed libraries do not write {request.param}: {error}")
+        return path, smooth
+
+    return save
+
+
+def test_heic_and_avif_are_read(telephone_photo):
+    path, smooth = telephone_photo()
+    photo = open_photo(path)
+    assert photo.mode == "RGB"
+    assert np.abs(photo.rgb.astype(int) - smooth).mean() < 3
+
+
+def test_heic_and_avif_are_turned_upright_once(telephone_photo):
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    path, smooth = telephone_photo(exif=exif.tobytes())
+    assert np.abs(open_photo(path).rgb.astype(int) - np.rot90(smooth, -1)).mean() < 3
+
+
+def test_a_damaged_heic_or_avif_is_an_error_of_one_line(telephone_photo):
+    path, _ = telephone_photo()
+    content = path.read_bytes()
+    for kept in (20, 200, len(content) // 2, len(content) - 50):
+        path.write_bytes(content[:kept])
+        with pytest.raises(ImageError, match="save it") as caught:
+            open_photo(path)
+        assert "\n" not in str(caught.value)
+
+
+def test_16_bit_colour_becomes_8_bit(tmp_path, rgb):
+    cv2.imwrite(str(tmp_path / "a.png"), rgb[..., ::-1].astype(np.uint16) * 257)
+    photo = open_photo(tmp_path / "a.png")
+    assert photo.mode == "RGB"
+    assert np.array_equal(photo.rgb, rgb)
+
+
+def test_20_megapixels_are_fine(tmp_path):
+    path = saved(tmp_path / "a.jpg", Image.new("RGB", (5200, 3900), "tan"))
+    assert open_photo(path).size == (5200, 3900)
 
 
 def test_a_colour_profile_goes_with_the_result(tmp_path, rgb):
@@ -147,7 +191,7 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path):
         open_photo(path, max_pixels=100_000)
 
 
-@pytest.mark.parametrize("side", [10_000, 14_000])  # Pillow warns of the one, refuses the other
+@pytest.mark.parametrize("side", [10_000, 14_200])  # Pillow warns of the one, refuses the other
 def test_a_decompression_bomb_is_one_quiet_error(tmp_path, side):
     path = tmp_path / "bomb.png"
     header = io.BytesIO()

@@ -1,0 +1,138 @@
+"""Saving a JPEG's edit so that the rest of it stays as it was: own tables, own coefficients."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, JpegImagePlugin
+
+from g2gan.images import open_file
+
+ORIENTATION = 0x0112  # the EXIF tag
+TURNED = (5, 6, 7, 8)  # its values that exchange width and height
+FACTORS = {0: (1, 1), 1: (2, 1), 2: (2, 2)}  # Pillow's subsampling -> pixels across, down, a value
+BLOCK = 8  # values a side
+LOSSY = 95  # quality where the photo is no JPEG, or one whose settings cannot be had
+SHARPENINGS = 12  # rounds; what is left of chroma's finest detail is 0.75 ** 12, 3%
+
+
+def save_jpeg(edit: Image.Image, path: Path, original: str | Path, metadata: dict) -> None:
+    """Writes an edit with the quantisation tables and the subsampling of the original JPEG.
+
+    Untouched blocks get the coefficients that they had, where jpeglib is installed. Where it is
+    not, they are encoded from what the file was decoded to before it became RGB, with chroma as
+    coarse as the file's: up to quality 92 or so, nearly the same coefficients come out.
+
+    Args:
+        edit: upright, of the photo's size, L or RGB.
+        path: where to.
+        original: the photo's file, of any format.
+        metadata: further arguments of `Image.save`.
+    """
+    with open_file(original) as photo:
+        like = photo.format in ("JPEG", "MPO") and photo.mode == edit.mode
+        if not like or photo.info.get("adobe_transform") == 0:  # 0: it holds RGB
+            edit.save(path, "JPEG", quality=LOSSY, subsampling=0, **metadata)
+            return
+        orientation = photo.getexif().get(ORIENTATION, 1)
+        sampling = JpegImagePlugin.get_sampling(photo) if photo.mode == "RGB" else 0
+        if sampling < 0 or (orientation in TURNED and sampling == 1):
+            sampling = 0  # what Pillow cannot write; nothing gets coarser
+        settings = {
+            "qtables": _tables(photo, orientation),
+            "subsampling": sampling,
+            "progressive": "progressive" in photo.info,
+        }
+        before = np.asarray(ImageOps.exif_transpose(photo))
+    touched = np.asarray(edit) != before
+    if edit.mode == "RGB":
+        touched = touched.any(2)
+        with open_file(original) as photo:
+            photo.draft("YCbCr", photo.size)
+            values = np.array(ImageOps.exif_transpose(photo))
+        values[touched] = np.asarray(edit.convert("YCbCr"))[touched]
+        if sampling:
+            for channel in (1, 2):
+                values[..., channel] = _as_coarse(values[..., channel], *FACTORS[sampling])
+        edit = Image.fromarray(values, "YCbCr")
+    edit.save(path, "JPEG", **settings, **metadata)
+    _keep_untouched(path, original, touched, orientation, FACTORS[sampling])
+
+
+def _tables(photo: Image.Image, orientation: int) -> list[list[int]]:
+    """The quantisation table of each component; Pillow repeats the last."""
+    tables = [photo.quantization[layer[3]] for layer in photo.layer]
+    if orientation in TURNED:
+        tables = [np.reshape(table, (BLOCK, BLOCK)).T.ravel().tolist() for table in tables]
+    return tables[:2] if len(tables) == 3 and tables[1] == tables[2] else tables
+
+
+def _as_coarse(chroma: np.ndarray, across: int, down: int) -> np.ndarray:
+    """Chroma (H, W) that was decoded to full size, with the values it had in the file, repeated.
+
+    Decoders spread each value over its neighbours, with weights 3 and 1; encoders average. What
+    that blurs is undone here, by repeated comparison.
+    """
+    height, width = chroma.shape
+    padded = np.pad(chroma, ((0, -height % down), (0, -width % across)), "edge")
+    shape = (padded.shape[0] // down, down, padded.shape[1] // across, across)
+    average = padded.reshape(shape).mean((1, 3), dtype=np.float32)
+    blurs = [np.array([1, 6, 1] if n == 2 else [8], np.float32) / 8 for n in (across, down)]
+    coarse = average.copy()
+    for _ in range(SHARPENINGS):
+        coarse += average - cv2.sepFilter2D(coarse, -1, *blurs, borderType=cv2.BORDER_REPLICATE)
+    coarse = np.clip(np.round(coarse), 0, 255).astype(np.uint8)
+    return coarse.repeat(down, 0).repeat(across, 1)[:height, :width]
+
+
+def _keep_untouched(
+    path: Path,
+    original: str | Path,
+    touched: np.ndarray,
+    orientation: int,
+    factors: tuple[int, int],
+) -> None:
+    """Puts the original's coefficients in the place of those of untouched blocks, if it can.
+
+    A photo that its EXIF turns must be a whole number of blocks wide and high: its last blocks,
+    which reach beyond it, become its first.
+    """
+    try:
+        import jpeglib
+    except ImportError:
+        return
+    height, width = touched.shape
+    across, down = factors
+    whole = height % (down * BLOCK) == width % (across * BLOCK) == 0
+    if orientation != 1 and not whole:
+        return
+    try:
+        old, new = (jpeglib.read_dct(str(file)) for file in (original, path))
+    except OSError:  # a path or a kind of JPEG that it cannot read
+        return
+    sizes = {"Y": (1, 1), "Cb": factors, "Cr": factors}
+    for name, (across, down) in sizes.items():
+        theirs, ours = getattr(old, name), getattr(new, name)
+        if theirs is None or ours is None:
+            continue  # a grey photo's chroma
+        theirs = _upright(theirs, orientation)
+        if theirs.shape != ours.shape:
+            continue  # chroma that had to be written finer than it was
+        side_x, side_y = across * BLOCK, down * BLOCK
+        room = ((0, ours.shape[0] * side_y - height), (0, ours.shape[1] * side_x - width))
+        blocks = np.pad(touched, room).reshape(ours.shape[0], side_y, ours.shape[1], side_x)
+        changed = blocks.any((1, 3))[..., None, None]
+        setattr(new, name, np.where(changed, ours, theirs).astype(ours.dtype))
+    new.write_dct(str(path))
+
+
+def _upright(coefficients: np.ndarray, orientation: int) -> np.ndarray:
+    """Coefficients (rows, columns, 8, 8), turned as EXIF says: a mirrored wave changes its sign."""
+    signs = (-1) ** np.arange(BLOCK)
+    if orientation in TURNED:
+        coefficients = coefficients.transpose(1, 0, 3, 2)
+    if orientation in (2, 3, 6, 7):
+        coefficients = coefficients[:, ::-1] * signs
+    if orientation in (3, 4, 7, 8):
+        coefficients = coefficients[::-1] * signs[:, None]
+    return coefficients

@@ -1,0 +1,184 @@
+"""The face editor: one `gr.HTML` component with dots to drag, and the functions that it calls.
+
+In the browser, `geometry.js` computes where the face goes, `warp.js` draws it at once, and
+`editor.js` holds the edit and asks the server for painted pictures of it, the latest first.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+
+from g2gan import G2GAN, G2GANError
+from g2gan.flow import RINGS, drawing_order
+from g2gan.landmarks import LANDMARKS_68
+from g2gan.mesh import FACE_OVAL, LEFT_IRIS, MIRROR, RIGHT_IRIS
+from g2gan.shape import LEFT_GAZE, RELUCTANCE, RIGHT_GAZE, SPREAD
+from space.edits import EditError, FaceEdit
+from space.offers import controls, looks, twins
+from space.views import View, as_data_url, as_floats
+from space.visits import Start, Visit, Visits
+from space.words import in_one_line
+
+HERE = Path(__file__).parent
+SCRIPTS = ("geometry.js", "warp.js", "editor.js")
+AT_ONCE = 2  # pictures that are painted at the same time
+SHARPEST, THUMBNAIL = 1024, 176  # pixels of a view's long side
+
+
+def editor(pipe: G2GAN, visits: Visits, **kwargs: object) -> gr.HTML:
+    """The component. Its value is {"key": of a visit, "face": which}, or None; after every step
+    the page adds "edits", a list as `FaceEdit.read` takes them, and triggers `submit`.
+    """
+    return gr.HTML(
+        html_template=(HERE / "editor.html").read_text("utf-8"),
+        css_template=(HERE / "editor.css").read_text("utf-8"),
+        js_on_load="\n".join((HERE / name).read_text("utf-8") for name in SCRIPTS),
+        server_functions=Server(pipe, visits).functions,
+        apply_default_css=False,
+        **kwargs,
+    )
+
+
+class Server:
+    """What the editor asks for. Each answer is {"ok": True, ...} or {"ok": False, "error": line}.
+
+    Args:
+        pipe: paints; its networks run on the CPU, a view at a time.
+        visits: the photos.
+    """
+
+    def __init__(self, pipe: G2GAN, visits: Visits) -> None:
+        self._pipe, self._visits = pipe, visits
+        self._turn = threading.Semaphore(AT_ONCE)
+
+    @property
+    def functions(self) -> list[Callable]:
+        return [_answering(each) for each in (self.face, self.neutral, self.preview, self.look)]
+
+    def face(self, asked: dict) -> dict:
+        """A face to begin with: its pixels, its mesh, and the model that moves it."""
+        visit, view = self._seen(asked, SHARPEST)
+        start = visit.as_it_is(view[0])
+        x0, y0, x1, y1 = view[1].box
+        size = np.array([x1 - x0, y1 - y0]) / max(x1 - x0, y1 - y0)
+        return {
+            "size": size.tolist(),
+            "start": self._start(start, view[1]),
+            "model": self._model(start.face.mesh),
+            "looks": looks(self._pipe),
+            "controls": controls(self._pipe),
+        }
+
+    def neutral(self, asked: dict) -> dict:
+        """The same face without its expression."""
+        visit, (face, view) = self._seen(asked, SHARPEST)
+        return {"start": self._start(visit.neutral(face), view)}
+
+    def preview(self, asked: dict) -> dict:
+        """The picture of an edit, and its mesh; neither where a newer one was asked for since."""
+        visit, edit = self._visits.get(asked["key"]), FaceEdit.read(asked["edit"])
+        number, side = int(asked["number"]), min(max(int(asked["side"]), 64), SHARPEST)
+        visit.newest = max(visit.newest, number)
+        with self._turn:
+            if number < visit.newest:
+                return {}
+            begun = time.perf_counter()
+            start = edit.start(visit)
+            view = View.of(visit.faces[edit.face], side)
+            mesh = edit.mesh(self._pipe, start)
+            picture = self._painted(start, mesh, view)
+            return {
+                "picture": as_data_url(picture),
+                "mesh": as_floats(view.shares(mesh)),
+                "ms": round(1000 * (time.perf_counter() - begun)),
+            }
+
+    def look(self, asked: dict) -> dict:
+        """A thumbnail of one expression on the visitor's own face."""
+        visit, (face, view) = self._seen(asked, THUMBNAIL)
+        edit = FaceEdit(face=face, plain=True, blend={str(asked["name"]): 1.0})
+        with self._turn:
+            start = edit.start(visit)
+            picture = self._painted(start, edit.mesh(self._pipe, start), view)
+        return {"picture": as_data_url(picture)}
+
+    def _seen(self, asked: dict, side: int) -> tuple[Visit, tuple[int, View]]:
+        visit, face = self._visits.get(asked["key"]), int(asked["face"])
+        if not 0 <= face < len(visit.faces):
+            raise EditError("there are not that many faces in the photo")
+        return visit, (face, View.of(visit.faces[face], side))
+
+    def _painted(self, start: Start, mesh: np.ndarray, view: View) -> np.ndarray:
+        seen = view.see(start)
+        asked = view.points(mesh)[:, :2]
+        edit = self._pipe.synthesize(seen.rgb, landmarks=asked, face=seen.face, from_neutral=True)
+        return np.asarray(edit.images[0])
+
+    def _start(self, start: Start, view: View) -> dict:
+        """Pixels, mesh, and what parameters and moves do to it, as shares of the view's side."""
+        shape_model = self._pipe.shape_model
+        pose = shape_model.pose(start.face.mesh)
+        longest = max(view.box[2] - view.box[0], view.box[3] - view.box[1])
+        turn = pose.scale * pose.rotation[:, :2] / longest
+        basis = shape_model.basis.detach().cpu().numpy()
+        return {
+            "picture": as_data_url(view.see(start).rgb),
+            "mesh": as_floats(view.shares(start.face.mesh)),
+            "basis": as_floats(np.einsum("pck,cd->pdk", basis, turn)),
+            "axes": {
+                "x": turn[0].tolist(),
+                "y": turn[1].tolist(),
+                "unit": pose.scale / longest,
+            },
+        }
+
+    def _model(self, mesh: np.ndarray) -> dict:
+        """What `geometry.js` and `warp.js` need to know of the shape model and the mesh."""
+        shape_model = self._pipe.shape_model
+        low, high = shape_model.limits.detach().cpu().numpy().astype(float)
+        offered = looks(self._pipe) + controls(self._pipe)
+        handles = list(LANDMARKS_68)
+        mirror = [handles.index(MIRROR[point]) for point in handles]
+        return {
+            "handles": handles,
+            "irises": [[RIGHT_GAZE, RIGHT_IRIS], [LEFT_GAZE, LEFT_IRIS]],
+            "mirror": [*mirror, LEFT_GAZE, RIGHT_GAZE],
+            "deviation": np.maximum(shape_model.deviation.detach().cpu().numpy(), 1e-6).tolist(),
+            "low": low.tolist(),
+            "high": high.tolist(),
+            "noise": max(shape_model.config.noise, 1e-3),
+            "reluctance": RELUCTANCE,
+            "apart": as_floats(shape_model.apart()),
+            "reach": SPREAD,
+            "table": {
+                each["name"]: shape_model.parameters_of({each["name"]: 1.0}).tolist()
+                for each in offered
+            },
+            "looks": looks(self._pipe),
+            "twins": twins(self._pipe),
+            "triangles": drawing_order(mesh).ravel().tolist(),
+            "oval": list(FACE_OVAL),
+            "rings": RINGS,
+        }
+
+
+def _answering(function: Callable[[dict], dict]) -> Callable[[dict], dict]:
+    """`function` for the page: it never raises, since the page would see nothing of that."""
+
+    @wraps(function)
+    def answer(asked: dict) -> dict:
+        try:
+            return {"ok": True, **function(asked)}
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, G2GANError):
+                return {"ok": False, "error": in_one_line(error)}
+            return {"ok": False, "error": in_one_line(EditError("reload the page and try again"))}
+        except Exception as error:
+            return {"ok": False, "error": in_one_line(error)}
+
+    return answer

@@ -1,0 +1,126 @@
+"""What the server remembers of a visitor's photo: opened once, faces found once, for an hour.
+
+A visit is reached by a key that nobody can guess and that only its visitor's page is told.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from g2gan import G2GAN, Face, G2GANError, NoFaceError
+from g2gan.images import Photo, open_photo
+
+KEPT = 3000  # seconds without a sign of the visitor
+ROOM = 2_000_000_000  # bytes of pixels; the visitors who were longest away make room
+FACES = 8  # to choose from, the largest of a photo
+
+GONE = "Your photo has been deleted from the server meanwhile. Please choose it again."
+
+
+class GoneError(G2GANError):
+    """The photo is no longer kept."""
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """What an edit starts from: pixels (H, W, 3) uint8 and the face in them."""
+
+    rgb: np.ndarray
+    face: Face
+
+
+@dataclass(eq=False)
+class Visit:
+    """A visitor's photo and what has been found out about it."""
+
+    path: Path
+    photo: Photo
+    faces: list[Face]
+    pipe: G2GAN
+    seen: float = field(default_factory=time.monotonic)
+    newest: int = 0  # the last preview that was asked for
+    _neutral: dict[int, Start] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def as_it_is(self, face: int) -> Start:
+        """The photo itself."""
+        return Start(self.photo.rgb, self.faces[face])
+
+    def neutral(self, face: int) -> Start:
+        """The photo with one face's expression taken off; made once."""
+        with self._lock:
+            if face not in self._neutral:
+                edit = self.pipe.remove(self.photo.rgb, face=self.faces[face])
+                self._neutral[face] = Start(np.asarray(edit.images[0]), edit.faces[0])
+            return self._neutral[face]
+
+    @property
+    def bytes(self) -> int:
+        return self.photo.rgb.nbytes * (1 + len(self._neutral))
+
+
+class Visits:
+    """All visits; safe for many threads.
+
+    Args:
+        pipe: what finds the faces.
+        now: the time in seconds.
+    """
+
+    def __init__(self, pipe: G2GAN, now: Callable[[], float] = time.monotonic) -> None:
+        self._pipe, self._now = pipe, now
+        self._visits: dict[str, Visit] = {}
+        self._lock = threading.Lock()
+
+    def open(self, path: str | Path) -> str:
+        """Open a photo and find its faces; the key of the new visit.
+
+        Raises:
+            NoFaceError: nobody is in it.
+            ImageError, DetectorError: as `G2GAN.detect`.
+        """
+        photo = open_photo(path)
+        faces = self._pipe.detect(photo.rgb)[:FACES]
+        if not faces:
+            raise NoFaceError("no face found")
+        key = secrets.token_urlsafe(16)
+        visit = Visit(Path(path), photo, faces, self._pipe, seen=self._now())
+        with self._lock:
+            self._visits[key] = visit
+            self._tidy()
+        return key
+
+    def get(self, key: str) -> Visit:
+        """The visit of a key.
+
+        Raises:
+            GoneError: there is none, or no longer.
+        """
+        with self._lock:
+            self._tidy()
+            visit = self._visits.pop(key, None) if isinstance(key, str) else None
+            if visit is None:
+                raise GoneError(GONE)
+            visit.seen = self._now()
+            self._visits[key] = visit  # the last one is the one seen last
+            return visit
+
+    def close(self, key: str | None) -> None:
+        """Forget a visit, if there is one."""
+        with self._lock:
+            self._visits.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._visits)
+
+    def _tidy(self) -> None:
+        left = {key: v for key, v in self._visits.items() if self._now() - v.seen < KEPT}
+        room = ROOM - sum(visit.bytes for visit in left.values())
+        while room < 0 and len(left) > 1:
+            room += left.pop(next(iter(left))).bytes
+        self._visits = left
