@@ -92,10 +92,9 @@ def own_scores(pictures: list[dict[str, float]], neutral: list[dict[str, float]]
     }
 
     def score(values: dict[str, float], entries: list[str]) -> float:
+        signs = [1 if entry[0] == "+" else -1 for entry in entries]
         z = [(values[e[1:]] - spread[e[1:]][0]) / spread[e[1:]][1] for e in entries]
-        return float(
-            np.mean([value if e[0] == "+" else -value for value, e in zip(z, entries, strict=True)])
-        )
+        return float(np.mean(np.multiply(signs, z)))
 
     return np.array([[score(values, SCORE_SETS[name]) for name in SEVEN] for values in pictures])
 
@@ -149,23 +148,7 @@ def evaluate_expressions(
         "mean": round(float(correlations.mean()), 3),
         **{name: round(float(v), 3) for name, v in zip(SEVEN, correlations.mean(0), strict=True)},
     }
-    results["told"] = {
-        task: {
-            method: {
-                figure: round(
-                    float(
-                        np.mean(
-                            [r["told"][task][n][method][figure] for r in records for n in SEVEN]
-                        )
-                    ),
-                    4,
-                )
-                for figure in ("psnr", "ssim")
-            }
-            for method in records[0]["told"][task][SEVEN[0]]
-        }
-        for task in records[0]["told"]
-    }
+    results["told"] = _mean([record["told"] for record in records])
     results["landmarks"] = {
         kind: {
             name: round(100 * float(np.mean([r["landmarks"][kind][name] for r in records])), 2)
@@ -176,6 +159,24 @@ def evaluate_expressions(
     results["gaze"] = round(float(np.mean([r["gaze"] for r in records])), 3)
     results["blink"] = np.round(np.mean([r["blink"] for r in records], 0), 3).tolist()
     return results
+
+
+def _mean(told: list[dict]) -> dict:
+    """Task → method → figure, of all people and expressions."""
+    first = told[0]
+    return {
+        task: {
+            method: {
+                figure: round(
+                    float(np.mean([t[task][name][method][figure] for t in told for name in SEVEN])),
+                    4,
+                )
+                for figure in ("psnr", "ssim")
+            }
+            for method in first[task][SEVEN[0]]
+        }
+        for task in first
+    }
 
 
 def _share(hits: np.ndarray) -> dict[str, float]:
@@ -223,7 +224,8 @@ def measure_person(pipe: G2GAN, rig: Rig, scorer: Scorer, pair: Pair, figures: P
         told = pipe.synthesize(photo, landmarks=target[:, :2], face=face, from_neutral=True)
         told = np.asarray(told.images[0])
         read = _nearest(pipe, animated, face)
-        calm = pipe.remove(animated, landmarks=face.mesh[:, :2], face=read)
+        calm = pipe.remove(animated, landmarks=face.mesh[:, :2], face=read).images[0]
+        calm = np.asarray(calm)
         honest = np.asarray(pipe.remove(animated, face=read).images[0])
         moved = warp_photo(photo, face.mesh, target)
         back = warp_photo(animated, read.mesh, face.mesh)
