@@ -81,7 +81,7 @@ def checkpoint(tmp_path: Path) -> Path:
     results = {"weights": card.weights_digest(folder), **distinct_results()}
     (folder / "results.json").write_text(json.dumps(results))
     training = {
-        "data": {"animated": ["anger"]},
+        "data": {"animated": ["anger"], "neutral_only": 3},
         "directions": {"removal": {"images": 123456, "curves": [1, 2, 3]}},
     }
     (folder / "training.json").write_text(json.dumps(training))
@@ -185,7 +185,43 @@ def test_card_credits_the_photographs_as_their_licence_asks(checkpoint):
     text = card.card(checkpoint)
     assert "Face Research Lab London Set" in text
     assert "10.6084/m9.figshare.5047666.v5" in text
-    assert "CC BY 4.0" in text
+    assert "10.6084/m9.figshare.4220517.v1" in text
+    assert "ICT-FaceKit" in text
+    assert text.count("CC BY 4.0") == 2
+
+
+def test_a_card_without_animated_photographs_credits_none(checkpoint):
+    training = json.loads((checkpoint / card.TRAINING_FILE).read_text("utf-8"))
+    training["data"] = {"animated": []}
+    (checkpoint / card.TRAINING_FILE).write_text(json.dumps(training), "utf-8")
+    text = card.card(checkpoint)
+    assert "ICT-FaceKit" not in text
+    assert "--canada" not in text
+
+
+def measured_expressions(weights: str) -> dict:
+    shares = {"all": 0.97, "anger": 0.94, "fear": 1.0}
+    told = {"ours": {"psnr": 34.5, "ssim": 0.951}, "copy": {"psnr": 23.25, "ssim": 0.812}}
+    return {
+        "weights": weights,
+        "people": 18,
+        "animated": {"rises": shares, "largest": shares, "table": {"anger": {}, "fear": {}}},
+        "ours": {"rises": shares, "largest": shares, "table": {"anger": {}, "fear": {}}},
+        "strips": {"mean": 0.98, "anger": 0.96, "fear": 0.99},
+        "told": dict.fromkeys(card.EXPRESSION_TASKS, told),
+    }
+
+
+def test_the_expressions_figures_are_in_the_card_and_another_s_are_refused(checkpoint):
+    weights = card.weights_digest(checkpoint)
+    path = checkpoint / card.EXPRESSIONS_FILE
+    path.write_text(json.dumps(measured_expressions(weights)), "utf-8")
+    text = card.card(checkpoint)
+    assert "| ours: rises most | 94% | 100% |" in text
+    assert "ours 34.50 / 0.951, input unchanged 23.25 / 0.812" in text
+    path.write_text(json.dumps(measured_expressions("0" * 64)), "utf-8")
+    with pytest.raises(CheckpointError, match="evaluate_expressions"):
+        card.card(checkpoint)
 
 
 def test_results_of_other_weights_are_refused(checkpoint):

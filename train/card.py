@@ -20,6 +20,7 @@ from train.files import write_text
 from train.sources.london import LONDON_SPLIT
 
 RESULTS_FILE, TRAINING_FILE = "results.json", "training.json"
+EXPRESSIONS_FILE = "expressions.json"  # made by train.evaluate_expressions
 PICTURE = "edits.jpg"  # made by train.figures, its comment the digest of the weights
 ONNX_FOLDER, ONNX_RECORD = "onnx", "onnx.json"  # made by train.export_onnx
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -59,7 +60,7 @@ pipe.synthesize("portrait.jpg", "happiness").images[0].save("smile.png")
 
 Made by `python -m train.evaluate {folder} --london FOLDER` on the weights with SHA-256
 `{weights}`.
-
+{seven}
 ## Training
 
 {expressions}
@@ -74,11 +75,11 @@ London Set*, version 5, figshare, doi
 [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/). Landmarks: MediaPipe Face Mesh
 (Google, Apache 2.0). The photographs were cropped, aligned and altered for training; none is part
 of this checkpoint.
-
-To train and measure it again, with `LONDON` the folder of that set:
+{animation}
+To train and measure it again, with `LONDON` the folder of that set{others}:
 
 ```sh
-python -m train.prepare --data LONDON --out data/london
+python -m train.prepare --data LONDON {more}--out data/london
 python -m train.train --preset london-synthesis --run runs/synthesis
 python -m train.train --preset london-removal --run runs/removal
 python -m train.export --run runs/synthesis --run runs/removal --out {folder}
@@ -89,7 +90,7 @@ python -m train.evaluate {folder} --london LONDON
 
 - Measured on one studio's frontal portraits in even light, without glasses. Turned heads, hard
   light, glasses and covered mouths were not measured.
-- The only real expression it has seen is the smile; every other one follows from geometry.
+- The only real expression it has seen is the smile. {unreal}
 - Teeth are painted, not known: a closed mouth that opens shows plausible teeth, not the person's.
 - Children, people above the ages named, and groups that are few or absent above: how well it works
   for them is not known.
@@ -104,6 +105,38 @@ passing an edited picture off as a photograph, in news, evidence or identity doc
 claiming what somebody feels. What an edit shows was never photographed: say so where it is
 published.
 """
+
+
+EXPRESSION_TASKS = {
+    "synthesis": "expression added, told its points",
+    "removal": "removed, told the neutral points",
+    "removal_honest": "removed, nothing told",
+}
+SEVEN = """
+The seven expressions, on the neutral photos of {people} test people. "Animated" are these photos
+moved by a 3D face model, the kind of picture that all expressions but the smile were learned from;
+"ours" are what this checkpoint makes of the expression's name. Each of the seven has a set of
+MediaPipe's blendshape scores; the table says how often the asked expression's own set rises above
+the person's neutral photo, and how often it rises most of the seven.
+
+{table}
+
+Against the animated picture (face, 128 px, PSNR / SSIM): {told}.
+
+Made by `python -m train.evaluate_expressions`.
+"""
+ANIMATION = """
+Neutral photographs, animated for training: those of the same people, and {count} of DeBruine, Lisa;
+Jones, Benedict: *Young Adult White Faces with Manipulated Versions*, figshare, doi
+[10.6084/m9.figshare.4220517.v1](https://doi.org/10.6084/m9.figshare.4220517.v1), licensed under
+[CC BY 4.0](https://creativecommons.org/licenses/by/4.0/). Expression shapes, teeth, gums and
+tongue: ICT-FaceKit (USC Institute for Creative Technologies, MIT licence).
+"""
+ANIMATED = {
+    "others": ", `CANADA` the folder of the other one and `FACEKIT` that of ICT-FaceKit",
+    "more": "--canada CANADA --facekit FACEKIT ",
+    "unreal": "The others\n  were learned from photographs that a 3D face model moved.",
+}
 
 
 def main() -> None:
@@ -147,6 +180,8 @@ def card(checkpoint: Path, name: str | None = None) -> str:
         training=record_list(training),
         picture=picture_line(checkpoint, results["weights"]),
         expressions=expressions_line(checkpoint, training),
+        seven=expressions_table(checkpoint, results["weights"]),
+        **animation_lines(training),
         people=people_line(),
     )
     return f"---\n{data.to_yaml()}\n---\n\n{text}"
@@ -220,6 +255,48 @@ def expressions_line(checkpoint: Path, training: dict) -> str:
         f"Expressions learned from photographs: {', '.join(seen)}. Learned from animated "
         f"photographs: {', '.join(animated) or 'none'}."
     )
+
+
+def animation_lines(training: dict) -> dict[str, str]:
+    """What the card says of animated photographs, and nothing where there are none."""
+    data = training.get("data", {})
+    if not data.get("animated"):
+        unreal = "Every other one follows from geometry."
+        return {"animation": "", "others": "", "more": "", "unreal": unreal}
+    return {"animation": ANIMATION.format(count=data["neutral_only"])} | ANIMATED
+
+
+def expressions_table(checkpoint: Path, weights: str) -> str:
+    """How well the seven expressions come out, as Markdown; empty where that was not measured.
+
+    Raises:
+        CheckpointError: it was measured on other weights.
+    """
+    if not (checkpoint / EXPRESSIONS_FILE).is_file():
+        return ""
+    found = read_json(checkpoint / EXPRESSIONS_FILE)
+    if found["weights"] != weights:
+        raise CheckpointError(
+            f"{checkpoint / EXPRESSIONS_FILE} was measured on other weights; run python -m "
+            f"train.evaluate_expressions {checkpoint}"
+        )
+    names = list(found["animated"]["table"])
+    lines = [["", *names], ["---"] * (len(names) + 1)]
+    for kind, title in (("animated", "animated"), ("ours", "ours")):
+        for figure, meaning in (("rises", "own score rises"), ("largest", "rises most")):
+            shares = (f"{100 * found[kind][figure][name]:.0f}%" for name in names)
+            lines.append([f"{title}: {meaning}", *shares])
+    lines.append(["rank correlation with intensity", *(f"{found['strips'][n]:.2f}" for n in names)])
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+    told = "; ".join(
+        f"{title}: "
+        + ", ".join(
+            f"{METHODS[m].strip('*')} {v['psnr']:.2f} / {v['ssim']:.3f}"
+            for m, v in found["told"][task].items()
+        )
+        for task, title in EXPRESSION_TASKS.items()
+    )
+    return SEVEN.format(people=found["people"], table=table, told=told)
 
 
 def people_line() -> str:

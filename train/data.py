@@ -99,7 +99,7 @@ class PreparedSet:
             raise DataError(f"{folder} is no prepared set; make one with python -m train.prepare")
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         self.people: list[str] = manifest["people"]
-        self.neutral_only: list[str] = manifest.get("neutral_only", [])
+        self.neutral_only: list[str] = manifest["neutral_only"]
         self.morphs = [Parents(**couple).name for couple in manifest["morphs"]]
         self.shape_model = ShapeModel.from_pretrained(folder / SHAPE_MODEL)
         self.rig = Rig.load(folder / RIG, self.shape_model) if (folder / RIG).is_file() else None

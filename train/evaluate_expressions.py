@@ -28,13 +28,12 @@ from g2gan.flow import warp_photo
 from g2gan.landmarks import Face
 from train import metrics
 from train.animate import Rig, animate, pose_mesh
-from train.card import weights_digest
+from train.card import EXPRESSIONS_FILE, weights_digest
 from train.expressions import LOOKS, RECIPES, SEVEN
 from train.files import write_json
 from train.prepare import RIG
 from train.sources import Pair, london_pairs
 
-EXPRESSIONS_FILE = "expressions.json"
 # The signed mean of some scores' z-values measures each expression; fixed before anything was seen.
 SCORE_SETS: dict[str, list[str]] = json.loads(
     Path(__file__).with_name("score_sets.json").read_text("utf-8")

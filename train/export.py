@@ -62,7 +62,12 @@ def export(runs: list[Path], data: Path, out: Path) -> None:
     manifest = json.loads((data / MANIFEST).read_text("utf-8"))
     training = {
         "people": len(manifest["people"]),
-        "data": {"licence": manifest["licence"], "sha256": manifest["shard"]["sha256"]},
+        "data": {
+            "licence": manifest["licence"],
+            "sha256": manifest["shard"]["sha256"],
+            "neutral_only": len(manifest["neutral_only"]),
+            "animated": manifest["animated"],
+        },
         "machine": {"processor": platform.machine(), "torch": torch.__version__},
         "directions": record,
     }

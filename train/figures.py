@@ -1,4 +1,4 @@
-"""The picture of README and model card: composites before and after.
+"""The pictures of README, model card and docs: composites before and after, and in each expression.
 
 python -m train.figures checkpoints/g2gan-london
 """
@@ -10,11 +10,18 @@ import numpy as np
 from PIL import Image
 
 from g2gan import G2GAN
+from g2gan.alignment import WORKING, crop
 from train.card import PICTURE, weights_digest
 
 ROOT = Path(__file__).resolve().parents[1]
 NEUTRAL, SMILING = "man-20s-neutral.jpg", "woman-20s-fair-smiling.jpg"
 HEIGHT = 560  # pixels of the figure
+SHEET = "expressions.jpg"
+FACES = (
+    "man-20s", "man-30s", "man-black", "man-east-asian", "woman-20s-dark", "woman-20s-fair",
+    "woman-black", "woman-east-asian",
+)  # fmt: skip
+SIDE = 288  # pixels of a face on the sheet
 
 
 def edits(pipe: G2GAN) -> Image.Image:
@@ -30,6 +37,20 @@ def edits(pipe: G2GAN) -> Image.Image:
     return Image.fromarray(np.hstack([np.asarray(image) for image in sized]))
 
 
+def expressions(pipe: G2GAN) -> Image.Image:
+    """A row for each neutral composite: as it is, then with every expression of the model."""
+    rows = []
+    for name in FACES:
+        photo = Image.open(ROOT / "examples" / f"{name}-neutral.jpg")
+        face = pipe.detect(photo)[0]
+        matrix = WORKING.matrix(face.mesh) * (SIDE / WORKING.side)
+        row = [photo]
+        for expression in pipe.expressions[1:]:
+            row += pipe.synthesize(photo, expression, face=face).images
+        rows.append(np.hstack([crop(np.asarray(image), matrix, SIDE) for image in row]))
+    return Image.fromarray(np.vstack(rows))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path)
@@ -37,6 +58,7 @@ def main() -> None:
     pipe = G2GAN.from_pretrained(arguments.checkpoint)
     figure = edits(pipe)
     comment = weights_digest(arguments.checkpoint)  # so that the card shows what its weights do
+    expressions(pipe).save(ROOT / "docs" / SHEET, quality=88, comment=comment)
     for path in (arguments.checkpoint / PICTURE, ROOT / "docs" / PICTURE):
         figure.save(path, quality=90, comment=comment)
 

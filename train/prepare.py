@@ -127,6 +127,7 @@ def prepare(
         "people": people,
         "neutral_only": list(neutral_only or {}),
         "morphs": [asdict(couple) for couple in couples],
+        "animated": list(animated.expressions) if animated else [],
         "part": "train",
         "licence": licence,
         "sources": sources,
