@@ -6,21 +6,21 @@ stay behind moving lids, mouths open on teeth and tongue, skin folds change the 
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from safetensors import safe_open
 
 from g2gan.flow import warp_photo
-from g2gan.mesh import FACE_OVAL, INNER_LIPS, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS
+from g2gan.mesh import INNER_LIPS, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS
 from g2gan.shape import ShapeModel
 from train.expressions import SETTINGS
 from train.eyes import put_eyes
 from train.facekit import FaceKit, carry
 from train.files import write_tensors
 from train.mouths import Mouth, draw_mouth, put_mouth, whites
+from train.skin import Skin, bind, folds, learn_smile
 
 LOWER_LIP, UPPER_LIP = INNER_LIPS[1:10], INNER_LIPS[:10:-1]  # twins across the opening
 LIDS = tuple((eye[1:8], eye[:8:-1]) for eye in (RIGHT_EYE, LEFT_EYE))  # lower, upper
@@ -34,11 +34,7 @@ CREASES = (
 WITH_LID = 0.6  # how far the crease follows its lid
 GAZE = ("gazeRight", "gazeDown")  # of the irises, in eye distances: not shapes of the 3D model
 SHUT = 0.004  # eye distances between rims that touch
-ARRAYS = ("shapes", "surface", "triangles", "moves", "lit", "facing")
-LIGHT = np.array([0.0, -0.5, -0.87])  # towards the light, in the head's frame
-AMBIENT = 0.35
-FOLDED = (0.68, 1.07)  # limits of the light's ratio: beyond them skin glows or blackens
-CELLS = 48  # cells of the light's ratio across the face
+SMILES = ("mouthSmile_R", "mouthSmile_L")
 
 
 @dataclass(frozen=True)
@@ -50,22 +46,14 @@ class Rig:
         names: of the shapes.
         shapes: (53, 478, 3), what they do to the mesh, in the head's frame.
         mouth: teeth, gums and tongue.
-        surface: (N, 3) float32, the 3D face's vertices in the head's frame.
-        triangles: (T, 3) of the surface.
-        moves: (53, N, 3) float32, what the shapes do to the surface.
-        lit: (N,), the surface's shading at rest.
-        facing: (N,) boolean, what of it is seen from the front.
+        skin: what folds.
     """
 
     model: ShapeModel
     names: tuple[str, ...]
     shapes: np.ndarray
     mouth: Mouth
-    surface: np.ndarray
-    triangles: np.ndarray
-    moves: np.ndarray
-    lit: np.ndarray
-    facing: np.ndarray
+    skin: Skin
 
     @classmethod
     def build(cls, kit: FaceKit, model: ShapeModel) -> "Rig":
@@ -77,20 +65,29 @@ class Rig:
             carried.shapes[:, crease] += WITH_LID * (
                 carried.shapes[:, lid] - carried.shapes[:, crease]
             )
-        triangles = kit.triangles[(kit.triangles < kit.narrow).all(1)]
-        moves = kit.deltas[:, : kit.narrow].astype(np.float32) * np.float32(carried.scale)
-        moves *= np.array([1, -1, -1], np.float32)
-        mouth = draw_mouth(kit, carried.scale)
-        surface = carried.vertices[: kit.narrow].astype(np.float32)
-        lit = _lit(surface, triangles)
-        facing = surface[:, 2] < np.quantile(surface[:, 2], 0.8)
-        return cls(model, kit.names, carried.shapes, mouth, surface, triangles, moves, lit, facing)
+        skin = bind(kit, carried, mean)
+        return cls(model, kit.names, carried.shapes, draw_mouth(kit, carried.scale), skin)
+
+    def with_smiles(
+        self, pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+    ) -> "Rig":
+        """The same with folds of smiles as photographed.
+
+        Args:
+            pairs: neutral photo (H, W, 3) and its mesh (478, 3), smiling photo and its mesh.
+        """
+        smile = sum(self.shapes[self.names.index(name)] for name in SMILES)
+        heads = [[self.model.pose(mesh).to_head(mesh) for mesh in pair[1::2]] for pair in pairs]
+        strengths = [((happy - rest) * smile).sum() / (smile**2).sum() for rest, happy in heads]
+        ratio = learn_smile(self.skin, [(*p, s) for p, s in zip(pairs, strengths, strict=True)])
+        return replace(self, skin=replace(self.skin, smile=ratio))
 
     def save(self, path: Path) -> None:
         """Write all but the model to a safetensors file."""
-        tensors = {name: getattr(self, name) for name in ARRAYS}
-        tensors |= {f"mouth.{name}": value for name, value in vars(self.mouth).items()}
-        tensors["moves"] = self.moves.astype(np.float16)
+        tensors = {"shapes": self.shapes}
+        for part in ("mouth", "skin"):
+            tensors |= {f"{part}.{name}": a for name, a in vars(getattr(self, part)).items()}
+        tensors["skin.moves"] = self.skin.moves.astype(np.float16)
         write_tensors(path, tensors, {"names": json.dumps(self.names)})
 
     @classmethod
@@ -99,9 +96,16 @@ class Rig:
         with safe_open(path, "np") as file:
             names = tuple(json.loads(file.metadata()["names"]))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        mouth = {key.removeprefix("mouth."): tensors.pop(key) for key in [*tensors] if "." in key}
-        tensors["moves"] = tensors["moves"].astype(np.float32)
-        return cls(model=model, names=names, mouth=Mouth(**mouth), **tensors)
+        tensors["skin.moves"] = tensors["skin.moves"].astype(np.float32)
+        mouth, skin = (
+            {
+                key.removeprefix(part): array
+                for key, array in tensors.items()
+                if key.startswith(part)
+            }
+            for part in ("mouth.", "skin.")
+        )
+        return cls(model, names, tensors["shapes"], Mouth(**mouth), Skin(**skin))
 
     def jaw(self, amounts: np.ndarray) -> tuple[float, np.ndarray]:
         """How far the jaw is open, and where its teeth move (3,), for weights (53,) of shapes."""
@@ -204,55 +208,11 @@ def dress(
     The other arguments are those of `animate`.
     """
     amounts = rig.amounts(weights)
-    out = moved * folds(rig, target, amounts, weights.get("shade", 1.0), moved.shape[:2])[..., None]
+    smiles = tuple(amounts[rig.names.index(name)] for name in SMILES)
+    shade = weights.get("shade", 1.0)
+    out = moved * folds(rig.skin, target, amounts, shade, smiles, moved.shape[:2])[..., None]
     put_eyes(out, picture, mesh, target)
     neutral = rig.model.pose(mesh)
     jaw, white = rig.jaw(amounts), whites(picture, mesh)
     put_mouth(rig.mouth, out, neutral, mesh, target, jaw, white, weights.get("teeth", 0.0))
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
-
-
-def folds(
-    rig: Rig, target: np.ndarray, amounts: np.ndarray, strength: float, size: tuple[int, int]
-) -> np.ndarray:
-    """How much lighter or darker skin gets as its surface turns, (H, W) float32.
-
-    The Lambert shading of the 3D face with the expression over that without, on a coarse grid: as
-    coarse as the generator's own shading, and free of the 3D mesh's facets.
-    """
-    moved = rig.surface + np.tensordot(amounts.astype(np.float32), rig.moves, 1)
-    ratio = strength * np.log(np.clip(_lit(moved, rig.triangles) / rig.lit, *FOLDED))
-    pose = rig.model.pose(target)
-    places = (pose.scale * moved @ pose.rotation + pose.offset)[:, :2]
-    oval = target[list(FACE_OVAL), :2]
-    low = oval.min(0)
-    cell = np.ptp(oval, axis=0).max() / CELLS
-    cells = np.rint((places - low) / cell).astype(int) + 1
-    inside = (cells >= 0).all(1) & (cells < CELLS + 3).all(1) & rig.facing
-    flat = cells[inside] @ [1, CELLS + 3]
-    grid, count = (
-        np.bincount(flat, values, (CELLS + 3) ** 2).reshape(CELLS + 3, -1).astype(np.float32)
-        for values in (ratio[inside], None)
-    )
-    grid, count = cv2.GaussianBlur(grid, (0, 0), 0.8), cv2.GaussianBlur(count, (0, 0), 0.8)
-    middle = oval.mean(0)
-    ring = 16 * ((middle + 0.9 * (oval - middle) - low) / cell + 1)
-    face = np.zeros(grid.shape, np.uint8)
-    cv2.fillPoly(face, [np.rint(ring).astype(np.int32)], 255, shift=4)
-    fade = cv2.GaussianBlur(face, (0, 0), 0.05 * CELLS).astype(np.float32) / 255
-    light = np.exp(fade * grid / np.maximum(count, 0.25))
-    to_grid = np.array([[1 / cell, 0, 1 - low[0] / cell], [0, 1 / cell, 1 - low[1] / cell]])
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(light, to_grid, size[::-1], flags=flags, borderValue=1.0)
-
-
-def _lit(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """Lambert shading (N,) of a surface's points, float32 (N, 3)."""
-    a, b, c = (points[triangles[:, k]] for k in range(3))
-    normals = np.zeros_like(points)
-    flat = np.cross(b - a, c - a)
-    for axis in range(3):
-        normals[:, axis] = np.bincount(triangles.T.ravel(), np.tile(flat[:, axis], 3), len(points))
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
-    light = (LIGHT / np.linalg.norm(LIGHT)).astype(np.float32)
-    return AMBIENT + (1 - AMBIENT) * np.clip(normals @ light, 0, 1)

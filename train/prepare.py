@@ -87,7 +87,15 @@ def prepare(
     neutral, smiling = (np.stack([seen[f"{p}/{state}"] for p in people]) for state in STATES)
     animated = None
     if kit is not None:
-        rig = Rig.build(kit, fit_shape_model(neutral, smiling))
+        smiles = [
+            [
+                part
+                for s in STATES
+                for part in (_stored(pictures[f"{p}/{s}"]), seen[f"{p}/{s}"].mean(0))
+            ]
+            for p in people
+        ]
+        rig = Rig.build(kit, fit_shape_model(neutral, smiling)).with_smiles(smiles)
         rig.save(out / RIG)
         alone = [name for name in seen if name.endswith("/neutral")]
         write_animated(
