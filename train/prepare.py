@@ -87,14 +87,11 @@ def prepare(
     neutral, smiling = (np.stack([seen[f"{p}/{state}"] for p in people]) for state in STATES)
     animated = None
     if kit is not None:
-        smiles = [
-            [
-                part
-                for s in STATES
-                for part in (_stored(pictures[f"{p}/{s}"]), seen[f"{p}/{s}"].mean(0))
-            ]
-            for p in people
-        ]
+        smiles = []
+        for person in people:
+            names = [f"{person}/{state}" for state in STATES]
+            photos = [(_stored(pictures[name]), seen[name].mean(0)) for name in names]
+            smiles.append((*photos[0], *photos[1]))
         rig = Rig.build(kit, fit_shape_model(neutral, smiling)).with_smiles(smiles)
         rig.save(out / RIG)
         alone = [name for name in seen if name.endswith("/neutral")]
