@@ -1,44 +1,22 @@
 """`G2GAN`: remove, synthesise, transfer and interpolate the expression of a face in a photo."""
 
-import contextlib
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
-import torch
-from diffusers import DiffusionPipeline
 from diffusers.utils import BaseOutput
-from httpx2 import HTTPError
-from huggingface_hub import get_cached_repo_tree, snapshot_download
-from huggingface_hub.errors import CachedRepoTreeNotFoundError
 from PIL import Image
 
-from g2gan.alignment import WORKING, crop, scale_of, transform
-from g2gan.errors import (
-    CheckpointError,
-    FaceIndexError,
-    IntensityError,
-    LandmarksError,
-    NoFaceError,
-)
-from g2gan.flow import MARGIN, Edit, apply, base_flow, gates, mouth_seam
+from g2gan.checkpoint import CheckpointedPipeline
+from g2gan.editors import Editor, State, editor_of
+from g2gan.errors import FaceIndexError, IntensityError, LandmarksError, NoFaceError
 from g2gan.images import Photo, open_photo
 from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, POINTS, RIGHT_EYE, RIGHT_IRIS
-from g2gan.models.checkpointed import LOADING_ERRORS
+from g2gan.models.unet_generator import UNetGenerator
 from g2gan.models.warp_generator import WarpGenerator
-from g2gan.seal import INDEX, check_seal, refuse_code, seal
 from g2gan.shape import ShapeModel
 
-COMPONENTS = {
-    "synthesis": ("g2gan.models.warp_generator", "WarpGenerator"),
-    "removal": ("g2gan.models.warp_generator", "WarpGenerator"),
-    "shape_model": ("g2gan.shape", "ShapeModel"),
-}
-FILES = ("config.json", "model_index.json", "*/config.json", "*/*.safetensors")
 STRONGEST = 2.0  # intensity; beyond it faces come apart
 
 PhotoLike = str | Path | Image.Image | np.ndarray
@@ -60,16 +38,7 @@ class G2GANOutput(BaseOutput):
     masks: list[Image.Image]
 
 
-@dataclass(frozen=True)
-class _State:
-    """A face in a photo on the way through the networks."""
-
-    rgb: np.ndarray  # (H, W, 3) uint8
-    mesh: np.ndarray  # (478, 3)
-    mask: np.ndarray  # (H, W) uint8
-
-
-class G2GAN(DiffusionPipeline):
+class G2GAN(CheckpointedPipeline):
     """Edits the expression of a face by its geometry.
 
     Made with `G2GAN.from_pretrained(folder or Hub id)`. Photos are paths, PIL images or uint8
@@ -87,16 +56,30 @@ class G2GAN(DiffusionPipeline):
     """
 
     def __init__(
-        self, synthesis: WarpGenerator, removal: WarpGenerator, shape_model: ShapeModel
+        self,
+        synthesis: WarpGenerator | UNetGenerator,
+        removal: WarpGenerator | UNetGenerator,
+        shape_model: ShapeModel,
     ) -> None:
         super().__init__()
         self.register_modules(synthesis=synthesis, removal=removal, shape_model=shape_model)
         self.detector = LandmarkDetector()
+        editor_of(synthesis, removal, shape_model, self.detector)  # refuses what does not fit
 
     @property
     def expressions(self) -> tuple[str, ...]:
-        """Names that `synthesize` and `interpolate` take, "neutral" first."""
+        """The expressions that `synthesize` and `interpolate` take, "neutral" first."""
         return self.shape_model.expressions
+
+    @property
+    def looks(self) -> tuple[str, ...]:
+        """Variants and combinations ("laugh", "wink left"), usable wherever an expression is."""
+        return self.shape_model.looks
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Single movements ("open jaw", "smile left"), to be mixed by hand; usable likewise."""
+        return self.shape_model.controls
 
     def detect(self, photo: PhotoLike) -> list[Face]:
         """The faces in a photo, largest first; `[]` where there is none.
@@ -119,18 +102,16 @@ class G2GAN(DiffusionPipeline):
         Args:
             photo: path, PIL image or uint8 array (H, W, 3).
             landmarks: the neutral shape where it is known, (68, 2), (468, 2) or (478, 2) in pixels
-                of the photo; guessed by the shape model where not.
+                of the photo. Where not, the shape model guesses it; with the paper's generators,
+                which are not told it either way, it is detected on the result.
             face: which face, largest first, or a `Face` that `detect` or an edit returned.
 
         Raises:
             ImageError, NoFaceError, FaceIndexError, LandmarksError, DetectorError.
         """
         opened, start = self._begin(photo, face)
-        if landmarks is None:
-            end = self._neutral(start)
-        else:
-            end = self._edit(self.removal, start, self._asked_mesh(start.mesh, landmarks))
-        return _output(opened, [end])
+        neutral = None if landmarks is None else self._asked_mesh(start.mesh, landmarks)
+        return _output(opened, [self._editor.remove(start, neutral)])
 
     def synthesize(
         self,
@@ -146,7 +127,8 @@ class G2GAN(DiffusionPipeline):
 
         Args:
             photo: path, PIL image or uint8 array (H, W, 3).
-            expression: one of `expressions`, or a blend {name: share}. Or give `landmarks`.
+            expression: one of `expressions`, `looks` or `controls`, or a blend {name: share} of
+                them. Or give `landmarks`.
             landmarks: the shape to take, (68, 2), (468, 2) or (478, 2) in pixels of the photo.
             intensity: 0 gives the neutral face, 1 the expression, up to 2 exaggerates.
             face: which face, largest first, or a `Face` that `detect` or an edit returned.
@@ -160,7 +142,7 @@ class G2GAN(DiffusionPipeline):
         intensity = _checked_intensity(intensity)
         opened, start, target = self._towards(photo, expression, landmarks, face, from_neutral)
         mesh = start.mesh + intensity * (target - start.mesh)
-        return _output(opened, [self._edit(self.synthesis, start, mesh)])
+        return _output(opened, [self._editor.synthesize(start, mesh)])
 
     def transfer(
         self,
@@ -180,7 +162,7 @@ class G2GAN(DiffusionPipeline):
         """
         opened_a, start_a = self._begin(photo_a, face_a)
         opened_b, start_b = self._begin(photo_b, face_b)
-        neutral_a, neutral_b = self._neutral(start_a), self._neutral(start_b)
+        neutral_a, neutral_b = self._editor.remove(start_a), self._editor.remove(start_b)
         a_on_b = self._with_expression_of(start_a, neutral_a, neutral_b)
         b_on_a = self._with_expression_of(start_b, neutral_b, neutral_a)
         first, second = _output(opened_b, [a_on_b]), _output(opened_a, [b_on_a])
@@ -217,9 +199,13 @@ class G2GAN(DiffusionPipeline):
         intensity = _checked_intensity(intensity)
         opened, start, target = self._towards(photo, expression, landmarks, face, from_neutral)
         meshes = (start.mesh + t * (target - start.mesh) for t in np.linspace(0, intensity, steps))
-        return _output(opened, [self._edit(self.synthesis, start, mesh) for mesh in meshes])
+        return _output(opened, [self._editor.synthesize(start, mesh) for mesh in meshes])
 
-    def _begin(self, photo: PhotoLike, face: int | Face) -> tuple[Photo, _State]:
+    @property
+    def _editor(self) -> Editor:
+        return editor_of(self.synthesis, self.removal, self.shape_model, self.detector)
+
+    def _begin(self, photo: PhotoLike, face: int | Face) -> tuple[Photo, State]:
         """The opened photo and the chosen face in it."""
         opened = open_photo(photo)
         if not isinstance(face, Face):
@@ -241,7 +227,7 @@ class G2GAN(DiffusionPipeline):
                 f"{opened.size}; detect it again"
             )
         untouched = np.zeros(opened.rgb.shape[:2], np.uint8)
-        return opened, _State(opened.rgb, face.mesh, untouched)
+        return opened, State(opened.rgb, face.mesh, untouched)
 
     def _towards(
         self,
@@ -250,7 +236,7 @@ class G2GAN(DiffusionPipeline):
         landmarks: np.ndarray | None,
         face: int | Face,
         from_neutral: bool,
-    ) -> tuple[Photo, _State, np.ndarray]:
+    ) -> tuple[Photo, State, np.ndarray]:
         """The photo, its neutral face, and the mesh (478, 3) at intensity 1."""
         if (expression is None) == (landmarks is None):
             raise ValueError("give either an expression or landmarks")
@@ -260,18 +246,16 @@ class G2GAN(DiffusionPipeline):
             parameters = self.shape_model.parameters_of(weights)
         opened, start = self._begin(photo, face)
         if not from_neutral:
-            start = self._neutral(start)
+            start = self._editor.remove(start)
         if landmarks is None:
-            return opened, start, self.shape_model.deform(start.mesh, parameters)
+            return opened, start, self._editor.shapes.deform(start.mesh, parameters)
         return opened, start, self._asked_mesh(start.mesh, landmarks)
 
-    def _neutral(self, start: _State) -> _State:
-        return self._edit(self.removal, start, self.shape_model.neutral(start.mesh))
-
-    def _with_expression_of(self, expressed: _State, neutral: _State, other: _State) -> _State:
+    def _with_expression_of(self, expressed: State, neutral: State, other: State) -> State:
         """`other`, a neutral face, with the expression that leads from `neutral` to `expressed`."""
-        parameters = self.shape_model.parameters_between(neutral.mesh, expressed.mesh)
-        return self._edit(self.synthesis, other, self.shape_model.deform(other.mesh, parameters))
+        editor = self._editor
+        parameters = editor.shapes.parameters_between(neutral.mesh, expressed.mesh)
+        return editor.synthesize(other, editor.shapes.deform(other.mesh, parameters))
 
     def _asked_mesh(self, mesh: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """The mesh (478, 3) for landmarks or mesh points (N, 2) that a caller asks for."""
@@ -290,7 +274,7 @@ class G2GAN(DiffusionPipeline):
                 "landmarks must be finite and near the face, in pixels of the photo"
             )
         if len(points) == len(LANDMARKS_68):
-            return self.shape_model.follow(mesh, points)
+            return self._editor.shapes.follow(mesh, points)
         asked = mesh.copy()
         asked[: len(points), :2] = points
         if len(points) < POINTS:  # without irises: they go with their lids
@@ -298,124 +282,6 @@ class G2GAN(DiffusionPipeline):
                 moved = (asked - mesh)[list(lids)].mean(0)
                 asked[iris : iris + 5] += moved
         return asked
-
-    @torch.inference_mode()
-    def _edit(self, network: WarpGenerator, start: _State, target: np.ndarray) -> _State:
-        """Moves a face to the mesh `target` (478, 3) and lets the network add what is missing."""
-        matrix = WORKING.matrix(start.mesh)
-        source, asked = transform(matrix, start.mesh), transform(matrix, target)
-        flow = base_flow(source, asked)
-        inner = flow[MARGIN:-MARGIN, MARGIN:-MARGIN]
-        picture = crop(start.rgb, matrix, WORKING.side).astype(np.float32) / 255
-        handles = list(LANDMARKS_68)
-
-        def tensor(array: np.ndarray) -> torch.Tensor:
-            array = np.ascontiguousarray(array, np.float32)
-            return torch.from_numpy(array)[None].to(network.device)
-
-        fields = network(
-            tensor(picture.transpose(2, 0, 1)),
-            tensor(inner.transpose(2, 0, 1)),
-            tensor(gates(asked)),
-            tensor(source[handles, :2]),
-            tensor(asked[handles, :2]),
-        )
-        arrays = {
-            name: field[0].permute(1, 2, 0).cpu().numpy()
-            for name, field in fields._asdict().items()
-        }
-        seam = mouth_seam(source, asked, inner, scale_of(matrix))
-        inner += arrays["residual"]
-        edit = Edit(
-            flow=flow,
-            shading=arrays["shading"],
-            mask=arrays["mask"][..., 0],
-            colour=arrays["colour"],
-            erased=arrays["erased"][..., 0],
-            even=arrays["even"],
-            seam=seam,
-            target=asked,
-        )
-        rgb, mask = apply(start.rgb, matrix, edit)
-        return _State(rgb, target, np.maximum(start.mask, mask))
-
-    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs) -> None:
-        """Write the checkpoint folder: safetensors and JSON, with format and digests."""
-        super().save_pretrained(save_directory, safe_serialization=True, **kwargs)
-        folder = Path(save_directory)
-        for config in (
-            folder / INDEX,
-            *(folder / c / "config.json" for c in COMPONENTS),
-        ):
-            entries = json.loads(config.read_text("utf-8"))
-            entries.pop("_name_or_path", None)  # where it was loaded from is nobody's business
-            config.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", "utf-8")
-        seal(folder, list(COMPONENTS))
-
-    @classmethod
-    def from_pretrained(
-        cls, pretrained_model_name_or_path: str | os.PathLike[str], **kwargs
-    ) -> Self:
-        """Load a checkpoint from a folder or the Hub, completely or not at all.
-
-        Args:
-            pretrained_model_name_or_path: a folder, or a Hub id such as "org/g2gan-london".
-            **kwargs: as in diffusers: `revision`, `cache_dir`, `local_files_only`, `token`,
-                `dtype`, ... A `dtype` is the networks'; the shape model stays in single precision.
-
-        Raises:
-            CheckpointError: it is missing, damaged, foreign, or of a newer format. Pickled weights
-                and code are never loaded.
-        """
-        name = os.fspath(pretrained_model_name_or_path)
-        wanted = {"cache_dir", "force_download", "local_files_only", "token", "revision"}
-        hub = {key: kwargs.pop(key) for key in wanted & kwargs.keys()}
-        dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
-        if isinstance(dtype, torch.dtype):
-            kwargs["dtype"] = {"default": dtype, "shape_model": torch.float32}
-        kwargs |= {"use_safetensors": True, "trust_remote_code": False}
-        try:
-            folder = Path(name)
-            if not folder.is_dir():
-                if folder.is_absolute() or len(folder.parts) > 2:  # no Hub id looks like this
-                    raise FileNotFoundError("there is no such folder")
-                folder = Path(cls.download(name, **hub))
-            _check_folder(folder)
-            return super().from_pretrained(str(folder), **kwargs)
-        except (*LOADING_ERRORS, CheckpointError, HTTPError) as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise CheckpointError(
-                f"cannot load the checkpoint {name}: {reason.rstrip('.')}. Give a folder made by "
-                "train.export, or the id of a G2-GAN checkpoint on the Hub"
-            ) from error
-
-    @classmethod
-    def download(cls, pretrained_model_name: str, **kwargs) -> str:
-        """Fetch a checkpoint's weights and configs from the Hub; the folder they lie in.
-
-        Nothing else of the repository is fetched, code least of all.
-
-        Raises:
-            ValueError: the repository holds code or pickles.
-        """
-        folder = snapshot_download(pretrained_model_name, allow_patterns=list(FILES), **kwargs)
-        where = {"revision": Path(folder).name, "cache_dir": kwargs.get("cache_dir")}
-        with contextlib.suppress(CachedRepoTreeNotFoundError):  # fetched by an older client
-            files = get_cached_repo_tree(pretrained_model_name, **where)
-            refuse_code([file.path for file in files])
-        return folder
-
-
-def _check_folder(folder: Path) -> None:
-    """Raise ValueError unless the folder is a whole G2-GAN checkpoint of a known format."""
-    check_seal(folder, list(COMPONENTS))
-    refuse_code([path.relative_to(folder).as_posix() for path in folder.rglob("*")])
-    index = json.loads((folder / INDEX).read_text("utf-8"))
-    if not isinstance(index, dict):
-        index = {}
-    found = {key: tuple(value) for key, value in index.items() if isinstance(value, list)}
-    if index.get("_class_name") != "G2GAN" or found != COMPONENTS:
-        raise ValueError(f"{INDEX} does not describe a G2-GAN checkpoint")
 
 
 def _checked_intensity(intensity: float) -> float:
@@ -428,7 +294,7 @@ def _checked_intensity(intensity: float) -> float:
     return value
 
 
-def _output(opened: Photo, states: list[_State]) -> G2GANOutput:
+def _output(opened: Photo, states: list[State]) -> G2GANOutput:
     return G2GANOutput(
         images=[opened.to_pil(state.rgb) for state in states],
         faces=[Face(mesh=state.mesh, image_size=opened.size) for state in states],

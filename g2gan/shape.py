@@ -53,6 +53,8 @@ class ShapeModel(CheckpointedModel):
 
     Args:
         expressions: names of the stored expressions, "neutral" first.
+        looks: names of variants and combinations ("laugh", "wink left").
+        controls: names of single movements ("open jaw", "smile left").
         components: columns of Φ.
         neutral_components: principal components of a shape that the neutral regressor reads.
         calm: rms displacement, in eye distances, below which a removal fades out: half of it is
@@ -67,6 +69,8 @@ class ShapeModel(CheckpointedModel):
     def __init__(
         self,
         expressions: tuple[str, ...] = ("neutral",),
+        looks: tuple[str, ...] = (),
+        controls: tuple[str, ...] = (),
         components: int = 20,
         neutral_components: int = 24,
         calm: float = 0.01,
@@ -79,7 +83,7 @@ class ShapeModel(CheckpointedModel):
             "basis": (points, 3, components),
             "deviation": (components,),  # of each parameter in training
             "limits": (2, components),  # the least and the greatest plausible value of each
-            "expression_table": (len(expressions), components),
+            "expression_table": (len(expressions) + len(looks) + len(controls), components),
             "neutral_basis": (points, 3, neutral_components),
             "neutral_weights": (neutral_components + 1, components),  # the last row is the constant
         }
@@ -93,8 +97,23 @@ class ShapeModel(CheckpointedModel):
 
     @property
     def expressions(self) -> tuple[str, ...]:
-        """Names that `express` knows, "neutral" first."""
+        """The named expressions, "neutral" first."""
         return tuple(self.config.expressions)
+
+    @property
+    def looks(self) -> tuple[str, ...]:
+        """Named variants and combinations of expressions."""
+        return tuple(self.config.looks)
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Named single movements."""
+        return tuple(self.config.controls)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that `express` knows: expressions, looks, controls."""
+        return self.expressions + self.looks + self.controls
 
     def pose(self, mesh: np.ndarray) -> Pose:
         """The similarity in space that carries the mean neutral face to `mesh` (478, 3).
@@ -117,10 +136,10 @@ class ShapeModel(CheckpointedModel):
 
         Args:
             neutral: the person's neutral mesh in pixels.
-            weights: expression -> intensity; 0 changes nothing, 1 is the mean of training.
+            weights: one of `names` -> intensity; 0 changes nothing, 1 is the mean of training.
 
         Raises:
-            UnknownExpressionError: a name is not in `expressions`.
+            UnknownExpressionError: a name is not in `names`.
         """
         return self.deform(neutral, self.parameters_of(weights))
 
@@ -129,12 +148,11 @@ class ShapeModel(CheckpointedModel):
         table = self._array("expression_table")
         total = np.zeros(table.shape[1])
         for name, weight in weights.items():
-            if name not in self.expressions:
+            if name not in self.names:
                 raise UnknownExpressionError(
-                    f"unknown expression {name!r}; this checkpoint knows "
-                    + ", ".join(self.expressions)
+                    f"unknown expression {name!r}; this checkpoint knows " + ", ".join(self.names)
                 )
-            total += weight * table[self.expressions.index(name)]
+            total += weight * table[self.names.index(name)]
         return total
 
     def deform(self, neutral: np.ndarray, parameters: np.ndarray) -> np.ndarray:
@@ -243,9 +261,7 @@ class ShapeModel(CheckpointedModel):
 
     def _pull(self, points: np.ndarray) -> np.ndarray:
         """(478, N): how far each point follows each of some points, interpolating at these."""
-        shape = self.apart()
-        gaps = np.linalg.norm(shape[:, None] - shape[None, points], axis=-1) / SPREAD
-        pull = np.exp(-gaps)  # the kernel that never overshoots between points that lie close
+        pull = nearness(self.apart(), points)
         return np.linalg.solve(pull[points], pull.T).T
 
     def apart(self) -> np.ndarray:
@@ -255,7 +271,8 @@ class ShapeModel(CheckpointedModel):
         """
         shape = self._array("mean").copy()
         if len(self.expressions) > 1:
-            shape += 2 * self._array("basis") @ self._array("expression_table")[1:].mean(0)
+            named = self._array("expression_table")[1 : len(self.expressions)]
+            shape += 2 * self._array("basis") @ named.mean(0)
         return shape[:, :2]
 
     @property
@@ -265,6 +282,17 @@ class ShapeModel(CheckpointedModel):
 
     def _array(self, name: str) -> np.ndarray:
         return getattr(self, name).detach().cpu().numpy().astype(np.float64)
+
+
+def nearness(shape: np.ndarray, handles: np.ndarray) -> np.ndarray:
+    """(N, handles): 1 at a handle, falling with the distance from it.
+
+    Args:
+        shape: (N, 2 or 3) in eye distances.
+        handles: indices of points of it.
+    """
+    gaps = np.linalg.norm(shape[:, None, :2] - shape[None, handles, :2], axis=-1) / SPREAD
+    return np.exp(-gaps)  # the kernel that never overshoots between points that lie close
 
 
 def _pose_by_eyes(landmarks: np.ndarray) -> Pose:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from face_kit import face_kit
 from faces import draw_face
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -14,14 +15,17 @@ from torch import nn
 
 from g2gan import G2GAN, CheckpointError
 from g2gan.models.warp_generator import render, warp
+from g2gan.shape import ShapeModel
 from train.config import PRESETS, LossWeights, TrainConfig
 from train.data import PreparedSet, batch_at
 from train.export import export
+from train.expressions import SEVEN
 from train.losses import weighted_l1
 from train.prepare import READINGS, prepare
 from train.sources import DataError, Pair, london_pairs, split_people
 from train.trainer import CURVES, STATE, Trainer
 
+ROOT = Path(__file__).parents[1]
 SMOKE = PRESETS["smoke"]
 
 
@@ -49,7 +53,10 @@ def prepared(tmp_path_factory) -> Path:
             Image.fromarray(picture).save(folder / f"{seed}_{state}.png")
         paths = (folder / f"{seed}_{state}.png" for state in ("neutral", "smiling"))
         pairs.append(Pair(str(seed), *paths))
-    prepare(pairs, folder / "set", "drawn", morphs=2)
+    Image.fromarray(draw_face(512, seed=9)).save(folder / "alone.png")
+    embedded = ShapeModel.from_pretrained(ROOT / "checkpoints/g2gan-london/shape_model")
+    alone = {"alone": folder / "alone.png"}
+    prepare(pairs, folder / "set", "drawn", 2, alone, face_kit(embedded))
     return folder / "set"
 
 
@@ -101,9 +108,28 @@ def test_a_prepared_set_holds_every_reading_of_every_photo(data):
     assert data.people == ["0", "1", "2"]
     assert len(data.morphs) == 2
     everyone = data.people + data.morphs
-    assert set(data.images) == {f"{p}/{s}" for p in everyone for s in ("neutral", "smiling")}
+    pairs = {f"{p}/{s}" for p in everyone for s in ("neutral", "smiling")}
+    assert set(data.images) == {*pairs, "alone/neutral"}
     for meshes in (data.meshes, data.guesses):
         assert {mesh.shape for mesh in meshes.values()} == {(len(READINGS), 478, 3)}
+
+
+def test_everybody_but_morphs_is_animated_and_read_again(data):
+    assert set(data.animated) == {*data.people, "alone"}
+    for made in data.animated.values():
+        assert made.intended.shape == made.detected.shape == (len(made.names), 478, 3)
+        assert set(made.names) == {*SEVEN, "free"}
+
+
+@pytest.mark.parametrize("direction", ["synthesis", "removal"])
+def test_an_animated_pair_agrees_where_nothing_moves(data, direction, monkeypatch):
+    monkeypatch.setattr("train.data.ANIMATED", 1.0)
+    monkeypatch.setattr("train.data.READ", 0.0)
+    batch = batch_at(data, direction, seed=1, step=0, size=4)
+    still = (batch.base_flow.abs().sum(1, keepdim=True) == 0) & (batch.weight < 0.16)
+    difference = (batch.source - batch.target).abs().amax(1, keepdim=True)
+    assert still.float().mean() > 0.1
+    assert difference[still].median() < 0.02
 
 
 def test_a_morph_lies_between_its_parents_in_the_prepared_set(data, prepared):
@@ -250,7 +276,7 @@ def test_an_exported_run_is_a_checkpoint_and_a_start_for_the_next(data, prepared
     for _ in range(2):  # the second replaces the first
         export([tmp_path / "run"], prepared, out)
     pipe = G2GAN.from_pretrained(out)
-    assert pipe.expressions == ("neutral", "happiness")
+    assert pipe.expressions == ("neutral", *SEVEN)
     averaged = trainer.averages["removal"].state_dict()
     for name, value in pipe.removal.state_dict().items():
         assert torch.equal(value, averaged[name].half().float()), name

@@ -1,13 +1,21 @@
 """A prepared set of the paper's kind in miniature, without a detector: noise with landmarks."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import tiny
 import torch
 from PIL import Image
 from torch import nn
 
+from g2gan.landmarks import LANDMARKS_68
+from g2gan.models.unet_generator import UNetGenerator
+from g2gan.pipeline import G2GAN
+from g2gan.shape import ShapeModel
+from train.paper_data import AlignedSequence
 from train.paper_prepare import prepare
+from train.paper_shape import fit_paper_shape_model
 from train.sources import Reading, Sequence, Still
 
 EXPRESSIONS = ("happiness", "surprise", None)
@@ -67,3 +75,25 @@ def recognizer(channels: int) -> TinyRecognizer:
     with torch.random.fork_rng():
         torch.manual_seed(7)
         return TinyRecognizer(channels)
+
+
+@cache
+def shape_model() -> ShapeModel:
+    """The paper's, fitted to the drawn face's people, neutral and smiling; shared between tests."""
+    neutral, smiling = (meshes[:, 0][..., list(LANDMARKS_68), :2] for meshes in tiny.people())
+    return fit_paper_shape_model(
+        [
+            AlignedSequence(str(number), "0", "happiness", (), np.stack(pair))
+            for number, pair in enumerate(zip(neutral, smiling, strict=True))
+        ]
+    )
+
+
+def pipeline(channels: int = 3) -> G2GAN:
+    """A new pipeline of the paper's kind: two narrow U-Nets and its shape model."""
+    networks = []
+    for seed in (0, 1):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            networks.append(UNetGenerator(image_channels=channels, width=4).eval())
+    return G2GAN(synthesis=networks[0], removal=networks[1], shape_model=shape_model())

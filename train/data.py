@@ -18,11 +18,14 @@ from safetensors.torch import load_file
 from g2gan.alignment import WORKING, crop, invert, transform
 from g2gan.flow import base_flow, gates
 from g2gan.landmarks import LANDMARKS_68
-from g2gan.mesh import FACE_OVAL, MIRROR, OUTER_LIPS
+from g2gan.mesh import FACE_OVAL, LEFT_EYE, MIRROR, OUTER_LIPS, RIGHT_EYE
 from g2gan.shape import ShapeModel
+from train.animate import Rig, dress, pose_mesh
+from train.animated_set import read_animated
 from train.config import Direction
+from train.expressions import draw
 from train.morphs import Parents
-from train.prepare import MANIFEST, SHAPE_MODEL, SHARD
+from train.prepare import ANIMATED_FOLDER, MANIFEST, RIG, SHAPE_MODEL, SHARD
 from train.sources import DataError
 
 # How often each kind of shape is asked for. "told": the target photo's own, head pose included.
@@ -35,11 +38,15 @@ KINDS = {
     "removal": {"told": 0.3, "rigid": 0.1, "guessed": 0.5, "rest": 0.1},
 }
 GAIN = (0.75, 1.15)
+ANIMATED = 0.5  # share of samples that are animated while training, where the set has a rig
+READ = 0.4  # share of these that are taken from disk, with the mesh as a detector reads it
+GUESSED = 0.5  # share of animated removals whose neutral shape is guessed
 MORPHED = 0.7  # share of samples that show morphs
 WORN = (
     0.25  # share of samples that look like photos from elsewhere: lit, blurred, small, compressed
 )
-OUTSIDE, MOUTH = 0.15, 3.0  # loss weights: outside the face, and what the mouth adds to 1
+# Loss weights: outside the face, and what mouth and eyes add to 1. Real pairs' eyes look elsewhere.
+OUTSIDE, MOUTH, EYES = 0.15, 3.0, 2.0
 
 
 class Batch(NamedTuple):
@@ -92,8 +99,11 @@ class PreparedSet:
             raise DataError(f"{folder} is no prepared set; make one with python -m train.prepare")
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         self.people: list[str] = manifest["people"]
+        self.neutral_only: list[str] = manifest.get("neutral_only", [])
         self.morphs = [Parents(**couple).name for couple in manifest["morphs"]]
         self.shape_model = ShapeModel.from_pretrained(folder / SHAPE_MODEL)
+        self.rig = Rig.load(folder / RIG, self.shape_model) if (folder / RIG).is_file() else None
+        self.animated = read_animated(folder / ANIMATED_FOLDER)
         tensors = load_file(folder / SHARD)
         self.images = {
             name.removesuffix("/image"): cv2.imdecode(data.numpy(), cv2.IMREAD_COLOR)[..., ::-1]
@@ -140,7 +150,12 @@ def batch_at(
         person = data.people[order[index]]
         if data.morphs and rng.random() < MORPHED:
             person = data.morphs[rng.integers(len(data.morphs))]
-        samples.append(_sample(data, person, direction, rng, cycle))
+        if data.rig is not None and rng.random() < ANIMATED:
+            if data.neutral_only and rng.random() < _share_of_neutral(data):
+                person = data.neutral_only[rng.integers(len(data.neutral_only))]
+            samples.append(_animated_sample(data, person, direction, rng, cycle))
+        else:
+            samples.append(_sample(data, person, direction, rng, cycle))
     stacked = (np.stack(arrays) for arrays in zip(*samples, strict=True))
     return Batch(*(torch.from_numpy(array.astype(np.float32, "C")) for array in stacked))
 
@@ -181,8 +196,73 @@ def _sample(
     truth = _warped_crop(data.images[after], to_target, target, shown)
     exposed = truth * (data.colours[before] / data.colours[after])
     truth = look(np.clip(np.rint(exposed), 0, 255).astype(np.uint8))
+    return _arrays(picture, truth, source, asked, _weights(asked), rng, cycle)
+
+
+def _share_of_neutral(data: PreparedSet) -> float:
+    """How many of all photographed people there is only a neutral photo of."""
+    return len(data.neutral_only) / (len(data.neutral_only) + len(data.people))
+
+
+def _animated_sample(
+    data: PreparedSet, person: str, direction: Direction, rng: np.random.Generator, cycle: bool
+) -> tuple[np.ndarray, ...]:
+    """A sample whose expressed photo is made from the neutral one."""
+    if data.animated and rng.random() < READ:
+        neutral, animated, rest, expressed = _read_sample(data, direction, rng)
+    else:
+        state = f"{person}/neutral"
+        rest = data.meshes[state][rng.integers(len(data.meshes[state]))]
+        weights = draw(rng)[1]
+        expressed = pose_mesh(data.rig, rest, weights)
+        to_crop = _compose(
+            _jitter(rng), WORKING.matrix(rest if direction == "synthesis" else expressed)
+        )
+        rest, expressed = transform(to_crop, rest), transform(to_crop, expressed)
+        neutral = crop(data.images[state], to_crop, WORKING.side)
+        moved = _warped_crop(data.images[state], to_crop, rest, expressed)
+        animated = dress(data.rig, moved, neutral, rest, expressed, weights)
+    look = _look(rng)
+    if direction == "synthesis":
+        shown, source, truth, asked = neutral, rest, animated, expressed
+    else:
+        shown, source, truth, asked = animated, expressed, neutral, rest
+        if rng.random() < GUESSED:
+            asked = data.shape_model.neutral(source)
+    return _arrays(look(shown), look(truth), source, asked, _weights(asked, EYES), rng, cycle)
+
+
+def _read_sample(
+    data: PreparedSet, direction: Direction, rng: np.random.Generator
+) -> tuple[np.ndarray, ...]:
+    """Neutral and animated crop and both meshes, from pictures on disk."""
+    names = list(data.animated)
+    person = names[rng.integers(len(names))]
+    made = data.animated[person]
+    number = rng.integers(len(made.names))
+    state = f"{person}/neutral"
+    rest = data.meshes[state][rng.integers(len(data.meshes[state]))]
+    expressed = made.detected[number]
+    to_crop = _compose(
+        _jitter(rng), WORKING.matrix(rest if direction == "synthesis" else expressed)
+    )
+    picture = cv2.imdecode(made.images[number], cv2.IMREAD_COLOR)[..., ::-1]
+    crops = (crop(each, to_crop, WORKING.side) for each in (data.images[state], picture))
+    return *crops, transform(to_crop, rest), transform(to_crop, expressed)
+
+
+def _arrays(
+    picture: np.ndarray,
+    truth: np.ndarray,
+    source: np.ndarray,
+    asked: np.ndarray,
+    weights: np.ndarray,
+    rng: np.random.Generator,
+    cycle: bool,
+) -> tuple[np.ndarray, ...]:
+    """A sample in the order of `Batch`, half of the time mirrored."""
     if rng.random() < 0.5:
-        picture, truth = picture[:, ::-1], truth[:, ::-1]
+        picture, truth, weights = (each[:, ::-1] for each in (picture, truth, weights))
         source, asked = _mirrored(source), _mirrored(asked)
     landmarks = list(LANDMARKS_68)
     arrays = (
@@ -190,7 +270,7 @@ def _sample(
         truth.transpose(2, 0, 1),
         base_flow(source, asked, margin=0).transpose(2, 0, 1),
         gates(asked),
-        _weights(asked)[None],
+        weights[None],
         source[landmarks, :2],
         asked[landmarks, :2],
     )
@@ -277,13 +357,19 @@ def _mirrored(mesh: np.ndarray) -> np.ndarray:
     return mesh[MIRROR] * [-1, 1, 1] + [WORKING.side - 1, 0, 0]
 
 
-def _weights(mesh: np.ndarray) -> np.ndarray:
-    """Loss weights (S, S): the face counts, the mouth most, what surrounds it little."""
-    canvas = np.zeros((2, WORKING.side, WORKING.side), np.uint8)
-    for layer, ring in zip(canvas, (FACE_OVAL, OUTER_LIPS), strict=True):
-        cv2.fillPoly(layer, [np.rint(mesh[list(ring), :2]).astype(np.int32)], 255)
-    lips = cv2.dilate(canvas[1], cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (21, 21)))
-    face, mouth = (
-        cv2.GaussianBlur(x, (0, 0), 5).astype(np.float32) / 255 for x in (canvas[0], lips)
+def _weights(mesh: np.ndarray, eyes: float = 0.0) -> np.ndarray:
+    """Loss weights (S, S): the face counts, the mouth most, what surrounds it little.
+
+    `eyes` is what they add to 1.
+    """
+    canvas = np.zeros((3, WORKING.side, WORKING.side), np.uint8)
+    rings = ((FACE_OVAL,), (OUTER_LIPS,), (RIGHT_EYE, LEFT_EYE))
+    for layer, outlines in zip(canvas, rings, strict=True):
+        for ring in outlines:
+            cv2.fillPoly(layer, [np.rint(mesh[list(ring), :2]).astype(np.int32)], 255)
+    wide = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (21, 21))
+    face, mouth, eye = (
+        cv2.GaussianBlur(x, (0, 0), 5).astype(np.float32) / 255
+        for x in (canvas[0], cv2.dilate(canvas[1], wide), cv2.dilate(canvas[2], wide))
     )
-    return OUTSIDE + (1 - OUTSIDE) * face + MOUTH * mouth
+    return OUTSIDE + (1 - OUTSIDE) * face + MOUTH * mouth + eyes * eye

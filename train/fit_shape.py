@@ -1,4 +1,6 @@
-"""Neutral and smiling meshes -> a `ShapeModel`: basis, expressions, neutral regressor."""
+"""Photographed and animated meshes -> a `ShapeModel`: basis, expressions, neutral regressor."""
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,42 +12,113 @@ from g2gan.shape import ShapeModel
 UNIT = Frame(side=1, eye_distance=1.0, eye_line=0.0)  # eye distance 1; the eyes' middle at (0.5, 0)
 RIDGE = 3.0  # flat between 0.01 and 3 in cross-validation over people: the firmest of them
 LEEWAY = 1.25  # how far beyond what was seen in training a parameter is still plausible
+ANIMATED_RIDGE = 1.0
+COMPONENTS, NEUTRAL_COMPONENTS = 56, 48  # with animated expressions
 STRONGER_HALF = 0.5  # "happiness" is the mean of this share of the smiles, the larger ones
 
 
-def fit_shape_model(neutral: np.ndarray, smiling: np.ndarray, ridge: float = RIDGE) -> ShapeModel:
+@dataclass(frozen=True)
+class AnimatedShapes:
+    """What animating people's neutral photos gave.
+
+    Args:
+        people: (N,), whose.
+        neutral: (N, 478, 3), before.
+        intended: (N, 478, 3), as asked.
+        detected: (N, 478, 3), as the detector reads the animated pictures.
+        expressions, looks, controls: name -> displacement (478, 3) in the head's frame.
+    """
+
+    people: np.ndarray
+    neutral: np.ndarray
+    intended: np.ndarray
+    detected: np.ndarray
+    expressions: dict[str, np.ndarray]
+    looks: dict[str, np.ndarray]
+    controls: dict[str, np.ndarray]
+
+    def of(self, chosen: np.ndarray) -> "AnimatedShapes":
+        """The chosen (N,) pictures alone."""
+        arrays = (self.people, self.neutral, self.intended, self.detected)
+        return AnimatedShapes(
+            *(array[chosen] for array in arrays), self.expressions, self.looks, self.controls
+        )
+
+
+def fit_shape_model(
+    neutral: np.ndarray,
+    smiling: np.ndarray,
+    animated: AnimatedShapes | None = None,
+    ridge: float = RIDGE,
+) -> ShapeModel:
     """Fit everything that a `ShapeModel` stores.
 
     Args:
         neutral: meshes (people, readings, 478, 3) of each person's neutral photo, read several
             times (mirrored, shifted), so that the model learns how unsure a reading is.
-        smiling: the same of their smiling photo.
+        smiling: the same of their smiling photo. "happiness" is learned from these.
+        animated: the other expressions; without them, the model knows the smile alone.
         ridge: weight of the neutral regressor's penalty.
     """
-    model = ShapeModel(expressions=("neutral", "happiness"))
+    model = _sized_model(animated)
     _store(model, mean=_mean_shape(neutral))
     at_rest, happy = _in_head(model, neutral), _in_head(model, smiling)
     true_rest = at_rest.mean(1, keepdims=True)
+    smiles = _with_mirrors(happy - true_rest).reshape(-1, at_rest[0, 0].size)
+    sizes = np.linalg.norm((happy - true_rest).mean(1).reshape(len(happy), -1), axis=1)
+    strong = sizes >= np.quantile(sizes, STRONGER_HALF)
+    smile = _with_mirrors((happy - true_rest)[strong]).mean((0, 1))
 
-    displacements = _with_mirrors(happy - true_rest).reshape(-1, at_rest[0, 0].size)
+    rows, named = [smiles], {"happiness": smile}
+    seen, back = [happy, at_rest], [true_rest - happy, 0 * at_rest]
+    if animated is not None:
+        rest, moved, read = (
+            _in_head(model, meshes)
+            for meshes in (animated.neutral, animated.intended, animated.detected)
+        )
+        named = animated.expressions | named | animated.looks | animated.controls
+        directions = _with_mirrors(np.stack([*named.values()]))
+        moves = _with_mirrors(moved - rest)
+        rows += [moves.reshape(len(moves), -1), directions.reshape(len(directions), -1)]
+        repeats = max(1, len(moves) // (2 * len(smiles)))  # photographs count half as much together
+        rows += [smiles] * (repeats - 1)
+        seen = [*seen, at_rest, read[:, None]]  # a neutral face is to stay as it is
+        back = [*back, 0 * at_rest, (rest - read)[:, None]]
+    displacements = np.concatenate(rows)
     basis, deviation = _principal(displacements, model.config.components, 0.0)
     parameters = displacements @ basis
     limits = LEEWAY * np.stack([parameters.min(0).clip(max=0), parameters.max(0).clip(min=0)])
+    table = [named[name].ravel() @ basis for name in model.names[1:]]
     _store(model, basis=_as_shapes(basis), deviation=deviation, limits=limits)
-
-    sizes = np.linalg.norm((happy - true_rest).mean(1).reshape(len(happy), -1), axis=1)
-    strong = sizes >= np.quantile(sizes, STRONGER_HALF)
-    smile = _with_mirrors((happy - true_rest)[strong]).mean((0, 1)).ravel() @ basis
-    _store(model, expression_table=np.stack([np.zeros_like(smile), smile]))
-
-    _fit_neutral(model, at_rest, happy, true_rest, ridge)
+    _store(model, expression_table=np.stack([np.zeros_like(deviation), *table]))
+    _fit_neutral(model, seen, back, ridge if animated is None else ANIMATED_RIDGE)
     return model
 
 
+def _sized_model(animated: AnimatedShapes | None) -> ShapeModel:
+    """An empty model that can hold what is to be fitted."""
+    if animated is None:
+        return ShapeModel(expressions=("neutral", "happiness"))
+    return ShapeModel(
+        expressions=("neutral", *sorted({*animated.expressions, "happiness"})),
+        looks=tuple(animated.looks),
+        controls=tuple(animated.controls),
+        components=COMPONENTS,
+        neutral_components=NEUTRAL_COMPONENTS,
+    )
+
+
 def cross_fitted_neutrals(
-    neutral: np.ndarray, smiling: np.ndarray, folds: int = 6, ridge: float = RIDGE
+    neutral: np.ndarray,
+    smiling: np.ndarray,
+    animated: AnimatedShapes | None = None,
+    people: list[str] | None = None,
+    folds: int = 6,
+    ridge: float = RIDGE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the neutral regressor says of people whom it was not fitted on.
+
+    `people` names the first axis, so that nobody's animated shapes are in their own fit.
 
     Returns:
         The guessed neutral of each neutral and of each smiling mesh, shaped like the arguments.
@@ -54,25 +127,40 @@ def cross_fitted_neutrals(
     guesses = np.empty_like(neutral), np.empty_like(smiling)
     for fold in range(folds):
         out = np.arange(len(neutral)) % folds == fold
-        model = fit_shape_model(neutral[~out], smiling[~out], ridge)
+        others = animated
+        if animated is not None:
+            others = animated.of(~np.isin(animated.people, np.array(people)[out]))
+        model = fit_shape_model(neutral[~out], smiling[~out], others, ridge)
         for guess, meshes in zip(guesses, (neutral, smiling), strict=True):
             guess[out] = [[model.neutral(mesh) for mesh in person] for person in meshes[out]]
     return guesses
 
 
 def _fit_neutral(
-    model: ShapeModel, at_rest: np.ndarray, happy: np.ndarray, true_rest: np.ndarray, ridge: float
+    model: ShapeModel, seen: list[np.ndarray], back: list[np.ndarray], ridge: float
 ) -> None:
-    """Ridge regression from shapes to the displacement back to rest; of shapes at rest, none."""
-    seen = np.concatenate([_with_mirrors(happy), _with_mirrors(at_rest)])
-    back = np.concatenate([_with_mirrors(true_rest - happy), _with_mirrors(0 * at_rest)])
-    seen = (seen - model.mean.double().numpy()).reshape(-1, true_rest[0, 0].size)
-    back = back.reshape(seen.shape) @ model.basis.double().numpy().reshape(seen.shape[1], -1)
-    basis, deviation = _principal(seen, model.config.neutral_components, seen.mean(0))
-    features = np.column_stack([seen @ basis, np.ones(len(seen))])
-    penalty = len(seen) * ridge * np.diag(np.append(np.full(len(deviation), 1e-3), 0))
-    weights = np.linalg.solve(features.T @ features + penalty, features.T @ back)
-    _store(model, neutral_basis=_as_shapes(basis), neutral_weights=weights)
+    """Ridge regression from shapes (..., 478, 3) to the displacement back to rest; at rest, none.
+
+    Every array of the list counts alike, however many shapes it holds.
+    """
+    size = model.mean.numel()
+    weights = np.concatenate(
+        [np.full(2 * part[..., 0, 0].size, 1 / part[..., 0, 0].size) for part in seen]
+    )
+    weights *= len(weights) / weights.sum()
+    rows = np.concatenate([_with_mirrors(part).reshape(-1, size) for part in seen])
+    aims = np.concatenate([_with_mirrors(part).reshape(-1, size) for part in back])
+    rows = rows - model.mean.double().numpy().ravel()
+    aims = aims @ model.basis.double().numpy().reshape(size, -1)
+    middle = (weights[:, None] * rows).mean(0)
+    basis, deviation = _principal(
+        np.sqrt(weights)[:, None] * (rows - middle), model.config.neutral_components, 0.0
+    )
+    features = np.column_stack([rows @ basis, np.ones(len(rows))])
+    penalty = len(rows) * ridge * np.diag(np.append(np.full(len(deviation), 1e-3), 0))
+    weighted = features.T * weights
+    solved = np.linalg.solve(weighted @ features + penalty, weighted @ aims)
+    _store(model, neutral_basis=_as_shapes(basis), neutral_weights=solved)
 
 
 def _mean_shape(meshes: np.ndarray, rounds: int = 4) -> np.ndarray:

@@ -14,90 +14,118 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import torch
-from safetensors.torch import save_file
 from tqdm import tqdm
 
 from g2gan.alignment import Frame, crop, invert, transform
 from g2gan.images import open_photo
 from g2gan.landmarks import LandmarkDetector
 from g2gan.mesh import MIRROR
-from train.files import write_json
-from train.fit_shape import cross_fitted_neutrals, fit_shape_model
+from train.animate import Rig, pose_mesh
+from train.animated_set import AnimatedPerson, read_animated, write_animated
+from train.expressions import CONTROLS, LOOKS, RECIPES, SEVEN
+from train.facekit import FaceKit
+from train.files import write_json, write_tensors
+from train.fit_shape import AnimatedShapes, cross_fitted_neutrals, fit_shape_model
 from train.morphs import between, draw_parents, morph_picture
-from train.sources import DataError, Pair, london_pairs
+from train.sources import DataError, Pair, canada_photos, london_pairs
 
 STORED = Frame(side=448, eye_distance=0.2, eye_line=0.37)  # 1.25 times the working frame's scale
 JPEG_QUALITY = 95
 STATES = ("neutral", "smiling")
 MORPHS = 216  # people between two others: three times as many as there are
 SHARD, MANIFEST, SHAPE_MODEL = "photos.safetensors", "manifest.json", "shape_model"
+RIG, ANIMATED_FOLDER = "rig.safetensors", "animated"
 
 # Altered copies in which the detector reads a face again: mirrored or not, scale, angle in degrees.
 READINGS = ((False, 1.0, 0), (True, 1.0, 0), (False, 0.5, 6), (True, 0.7, -6))
 
 
-def prepare(pairs: list[Pair], out: Path, licence: str, morphs: int) -> None:
+def prepare(
+    pairs: list[Pair],
+    out: Path,
+    licence: str,
+    morphs: int,
+    neutral_only: dict[str, Path] | None = None,
+    kit: FaceKit | None = None,
+) -> None:
     """Write the prepared set of `pairs` to the folder `out`.
 
     The shard holds, for each person and state ("neutral", "smiling"), `image` (JPEG bytes of the
     stored frame), `meshes` (readings, 478, 3) and `guesses` (the same shape: what the neutral
     regressor, fitted on other people, says of each reading), in pixels of the stored frame. Morphs
     are people like the others, named after their parents; their guesses lie between the parents'.
+    With a 3D face model there are its rig, animated photos of everybody but the morphs, and the
+    named expressions in the shape model.
 
     Args:
         pairs: the photographs.
-        out: the folder; made if it is missing.
+        out: the folder; made if it is missing. Animated photos that lie there are kept.
         licence: of the photographs, for the manifest.
         morphs: how many people between two others are added.
+        neutral_only: people of whom there is only a neutral photo, to be animated.
+        kit: the 3D face model.
 
     Raises:
         DataError: no face is found in a photo.
         ValueError: there are not that many couples.
     """
     detector = LandmarkDetector()
-    meshes, sources = {"neutral": [], "smiling": []}, []
-    pictures: dict[str, np.ndarray] = {}  # at twice the stored frame's resolution
-    for pair in tqdm(pairs, desc="reading faces", unit="person"):
-        for state, path in zip(STATES, (pair.neutral, pair.smiling), strict=True):
-            image = open_photo(path).rgb
-            readings = read_meshes(detector, image, path)
-            matrix = STORED.matrix(readings.mean(0))
-            pictures[f"{pair.person}/{state}"] = crop(image, _doubled(matrix), 2 * STORED.side)
-            meshes[state].append([transform(matrix, mesh) for mesh in readings])
-            sources.append({"file": path.name, "sha256": _digest(path)})
-    neutral, smiling = (np.array(meshes[state]) for state in ("neutral", "smiling"))
-    guesses = cross_fitted_neutrals(neutral, smiling)
+    photos = [(p.person, state, getattr(p, state)) for p in pairs for state in STATES]
+    photos += [(person, "neutral", path) for person, path in (neutral_only or {}).items()]
     people = [pair.person for pair in pairs]
-    shapes = {
-        f"{person}/{state}": np.stack([seen[i], guessed[i]])  # (2, readings, 478, 3)
-        for state, seen, guessed in zip(STATES, (neutral, smiling), guesses, strict=True)
+    seen: dict[str, np.ndarray] = {}  # (readings, 478, 3)
+    pictures: dict[str, np.ndarray] = {}  # at twice the stored frame's resolution
+    sources = []
+    for person, state, path in tqdm(photos, desc="reading faces", unit="photo"):
+        image = open_photo(path).rgb
+        readings = read_meshes(detector, image, path)
+        matrix = STORED.matrix(readings.mean(0))
+        pictures[f"{person}/{state}"] = crop(image, _doubled(matrix), 2 * STORED.side)
+        seen[f"{person}/{state}"] = np.stack([transform(matrix, mesh) for mesh in readings])
+        sources.append({"file": path.name, "sha256": _digest(path)})
+    out.mkdir(parents=True, exist_ok=True)
+    neutral, smiling = (np.stack([seen[f"{p}/{state}"] for p in people]) for state in STATES)
+    animated = None
+    if kit is not None:
+        rig = Rig.build(kit, fit_shape_model(neutral, smiling))
+        rig.save(out / RIG)
+        alone = [name for name in seen if name.endswith("/neutral")]
+        write_animated(
+            rig,
+            [(n.split("/")[0], _stored(pictures[n]), seen[n].mean(0)) for n in alone],
+            out / ANIMATED_FOLDER,
+        )
+        animated = animated_shapes(rig, read_animated(out / ANIMATED_FOLDER))
+    guesses = cross_fitted_neutrals(neutral, smiling, animated, people)
+    guessed = {
+        f"{person}/{state}": guess[i]
+        for state, guess in zip(STATES, guesses, strict=True)
         for i, person in enumerate(people)
     }
+    guessed |= {name: meshes for name, meshes in seen.items() if name not in guessed}
     couples, enlarge = draw_parents(people, morphs), _doubled(np.eye(2, 3))
     for couple in tqdm(couples, desc="morphing", unit="person"):
         for state in STATES:
             first, second = (f"{person}/{state}" for person in (couple.first, couple.second))
-            large = [transform(enlarge, shapes[name][0].mean(0)) for name in (first, second)]
-            shapes[f"{couple.name}/{state}"] = between(shapes[first], shapes[second], couple.share)
-            pictures[f"{couple.name}/{state}"] = morph_picture(
+            large = [transform(enlarge, seen[name].mean(0)) for name in (first, second)]
+            name = f"{couple.name}/{state}"
+            for shapes in (seen, guessed):
+                shapes[name] = between(shapes[first], shapes[second], couple.share)
+            pictures[name] = morph_picture(
                 pictures[first], large[0], pictures[second], large[1], couple.share
             )
     tensors = {}
-    for name, (seen, guessed) in shapes.items():
-        stored = cv2.resize(pictures[name], (STORED.side,) * 2, interpolation=cv2.INTER_AREA)
+    for name, meshes in seen.items():
+        stored = _stored(pictures[name])
         jpeg = cv2.imencode(".jpg", stored[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-        tensors[f"{name}/image"] = torch.from_numpy(jpeg.ravel())
-        tensors[f"{name}/meshes"] = torch.from_numpy(seen.astype(np.float32))
-        tensors[f"{name}/guesses"] = torch.from_numpy(guessed.astype(np.float32))
-
-    out.mkdir(parents=True, exist_ok=True)
-    fit_shape_model(neutral, smiling).save_pretrained(out / SHAPE_MODEL)
-    unfinished = out / f"{SHARD}.part"
-    save_file(tensors, unfinished)
-    unfinished.replace(out / SHARD)
+        tensors[f"{name}/image"] = jpeg.ravel()
+        tensors[f"{name}/meshes"] = meshes.astype(np.float32)
+        tensors[f"{name}/guesses"] = guessed[name].astype(np.float32)
+    write_tensors(out / SHARD, tensors)
+    fit_shape_model(neutral, smiling, animated).save_pretrained(out / SHAPE_MODEL)
     manifest = {
         "people": people,
+        "neutral_only": list(neutral_only or {}),
         "morphs": [asdict(couple) for couple in couples],
         "part": "train",
         "licence": licence,
@@ -105,6 +133,35 @@ def prepare(pairs: list[Pair], out: Path, licence: str, morphs: int) -> None:
         "shard": {"file": SHARD, "sha256": _digest(out / SHARD)},
     }
     write_json(out / MANIFEST, manifest)
+
+
+def _stored(picture: np.ndarray) -> np.ndarray:
+    """A picture of twice the stored frame's resolution, brought to it."""
+    return cv2.resize(picture, (STORED.side,) * 2, interpolation=cv2.INTER_AREA)
+
+
+def animated_shapes(rig: Rig, people: dict[str, AnimatedPerson]) -> AnimatedShapes:
+    """What the shape model learns from animated photos; names mean the mean over people."""
+    head = {
+        person: (rig.model.pose(made.neutral).to_head(made.neutral), made.neutral)
+        for person, made in people.items()
+    }
+
+    def mean(weights: dict[str, float]) -> np.ndarray:
+        moved = (pose_mesh(rig, mesh, weights) for _, mesh in head.values())
+        moved = [rig.model.pose(mesh).to_head(mesh) for mesh in moved]
+        return np.mean(moved, 0) - np.mean([rest for rest, _ in head.values()], 0)
+
+    made = list(people.values())
+    return AnimatedShapes(
+        people=np.concatenate([[person] * len(m.names) for person, m in people.items()]),
+        neutral=np.concatenate([np.repeat(m.neutral[None], len(m.names), 0) for m in made]),
+        intended=np.concatenate([m.intended for m in made]),
+        detected=np.concatenate([m.detected for m in made]),
+        expressions={name: mean(RECIPES[name][0]) for name in SEVEN if name != "happiness"},
+        looks={name: mean(weights) for name, weights in LOOKS.items()},
+        controls={name: mean(weights) for name, weights in CONTROLS.items()},
+    )
 
 
 def read_meshes(detector: LandmarkDetector, image: np.ndarray, path: Path) -> np.ndarray:
@@ -140,9 +197,14 @@ def _digest(path: Path) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the London set")
+    parser.add_argument("--canada", type=Path, help="folder of the Canada set, to be animated")
+    parser.add_argument("--facekit", type=Path, help="folder of facekit.npz: animates everybody")
     parser.add_argument("--out", type=Path, default=Path("data/london"))
     arguments = parser.parse_args()
-    prepare(london_pairs(arguments.data, "train"), arguments.out, "CC BY 4.0", MORPHS)
+    pairs = london_pairs(arguments.data, "train")
+    faces = canada_photos(arguments.canada) if arguments.canada else None
+    kit = FaceKit.load(arguments.facekit) if arguments.facekit else None
+    prepare(pairs, arguments.out, "CC BY 4.0", MORPHS, faces, kit)
 
 
 if __name__ == "__main__":

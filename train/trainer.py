@@ -321,8 +321,9 @@ class Trainer:
 
 
 def _generator(config: TrainConfig) -> nn.Module:
-    network = {"warp": WarpGenerator, "unet": UNetGenerator}[config.generator]
-    return network(**config.generator_arguments)
+    if config.generator == "unet":
+        return UNetGenerator(**config.generator_arguments, heatmap_sigma=config.heatmap_sigma)
+    return WarpGenerator(**config.generator_arguments)
 
 
 def _discriminator(config: TrainConfig) -> PatchDiscriminator:

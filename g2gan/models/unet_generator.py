@@ -23,6 +23,8 @@ class UNetGenerator(CheckpointedModel):
         width: channels of the outermost layer; inner ones have up to eight times as many.
         depth: number of halvings; pictures have sides that are multiples of `2 ** depth`.
         dropout: share of values dropped in the three innermost layers of the decoder.
+        heatmap_sigma: of the Gaussians in the heatmaps that it was trained on, in pixels; who draws
+            them asks here.
 
     Raises:
         ValueError: an argument is out of its range.
@@ -36,6 +38,7 @@ class UNetGenerator(CheckpointedModel):
         width: int = 64,
         depth: int = 7,
         dropout: float = 0.5,
+        heatmap_sigma: float = 2.0,
     ) -> None:
         super().__init__()
         if min(image_channels, landmarks, width) < 1 or depth < 2 or not 0 <= dropout < 1:

@@ -1,5 +1,6 @@
 """Readers: where the photographs of each data set lie on disk, and who trains and who tests."""
 
+from train.sources.canada import canada_photos
 from train.sources.ck import ck_groups, ck_sequences
 from train.sources.crema import crema_groups, crema_sequences
 from train.sources.london import Pair, london_pairs, london_sequences, split_people
@@ -16,6 +17,7 @@ __all__ = [
     "Skipped",
     "Split",
     "Still",
+    "canada_photos",
     "ck_groups",
     "ck_sequences",
     "crema_groups",
