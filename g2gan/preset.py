@@ -15,6 +15,7 @@ from PIL import Image
 
 from g2gan.errors import FaceIndexError, NoFaceError, PresetError
 from g2gan.images import open_photo
+from g2gan.mesh import POINTS
 
 if TYPE_CHECKING:
     from g2gan.landmarks import Face
@@ -172,6 +173,7 @@ class Preset:
         Raises:
             NoFaceError: there is no face.
             FaceIndexError: the photo has fewer faces than the preset names.
+            PresetError: it moves points, which the paper's checkpoints cannot.
             UnknownExpressionError, IntensityError, LandmarksError, ImageError, DetectorError.
         """
         from g2gan.pipeline import G2GANOutput
@@ -212,11 +214,16 @@ def apply_to_face(pipe: "G2GAN", photo: "PhotoLike", face: "Face", edit: FaceEdi
             face=face,
             from_neutral=edit.keep_expression,
         )
+    shape = pipe.shape_model
+    if (edit.moves or edit.expression) and shape.config.points != POINTS:
+        raise PresetError(
+            "this checkpoint moves no single points and undoes no expression; "
+            "use one that paints by the mesh, such as g2gan-london"
+        )
     first = None if edit.keep_expression else pipe.remove(photo, face=face)
     if first is not None and not edit.moves and not edit.expression:
         return first
     start, face = (photo, face) if first is None else (first.images[0], first.faces[0])
-    shape = pipe.shape_model
     parameters = edit.intensity * shape.parameters_of(dict(edit.expression))
     asked = shape.drag(face.mesh, parameters, dict(edit.moves))
     output = pipe.synthesize(start, landmarks=asked[:, :2], face=face, from_neutral=True)

@@ -141,11 +141,12 @@ def _on_white(image: Image.Image) -> Image.Image:
 def _settings(written: str, original: str | Path) -> dict:
     if written == "WEBP" and _is_lossless_webp(Path(original)):
         return {"lossless": True, "exact": True}
-    return {
-        "PNG": {},
+    finest = {"quality": LOSSY, "subsampling": "4:4:4"}
+    return {  # the quick settings: a tenth of the time for the same size and error, or nearly
+        "PNG": {"compress_level": 3},
         "WEBP": {"quality": LOSSY},
-        "HEIF": {"quality": LOSSY, "subsampling": "4:4:4"},
-        "AVIF": {"quality": LOSSY, "subsampling": "4:4:4"},
+        "HEIF": finest | {"enc_params": {"preset": "ultrafast"}},
+        "AVIF": finest | {"speed": 9},
     }[written]
 
 

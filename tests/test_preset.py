@@ -6,6 +6,7 @@ import re
 import cv2
 import numpy as np
 import pytest
+import tiny_paper
 from faces import draw_face
 from PIL import Image
 from tiny import tiny_pipeline
@@ -256,6 +257,14 @@ def test_an_expression_that_the_checkpoint_does_not_know_is_named(pipe):
         preset = Preset((FaceEdit(expression={"boredom": 1.0}, moves=moves),))
         with pytest.raises(UnknownExpressionError, match="boredom"):
             preset.apply(pipe, draw_face(512))
+
+
+def test_a_checkpoint_of_the_paper_says_that_it_moves_no_points():
+    pipe = tiny_paper.pipeline()
+    photo = draw_face(400)
+    assert Preset((FaceEdit(expression={"happiness": 1.0}),)).apply(pipe, photo).images
+    with pytest.raises(PresetError, match="moves no single points"):
+        Preset((FaceEdit(moves={CHIN: (0, 0.1)}),)).apply(pipe, photo)
 
 
 def test_the_colour_profile_survives_several_edits(pipe, tmp_path, two_people):
