@@ -27,6 +27,7 @@ from huggingface_hub.errors import (
 
 from g2gan.errors import CheckpointError, G2GANError
 from train.card import (
+    EXPRESSIONS_FILE,
     ONNX_FOLDER,
     ONNX_RECORD,
     PICTURE,
@@ -47,7 +48,13 @@ LOADED = (  # by `G2GAN.from_pretrained`
     "*/diffusion_pytorch_model.safetensors",
 )
 NEEDED = (*LOADED, RESULTS_FILE, TRAINING_FILE)
-WELCOME = ("README.md", PICTURE, f"{ONNX_FOLDER}/*.onnx", f"{ONNX_FOLDER}/{ONNX_RECORD}")
+WELCOME = (
+    "README.md",
+    PICTURE,
+    EXPRESSIONS_FILE,
+    f"{ONNX_FOLDER}/*.onnx",
+    f"{ONNX_FOLDER}/{ONNX_RECORD}",
+)
 LARGEST = 1_000_000_000  # bytes of a checkpoint; the paper's two U-Nets in single precision: 340 MB
 
 SPACE_FILES = (

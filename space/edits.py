@@ -36,7 +36,7 @@ class FaceEdit:
 
     @classmethod
     def read(cls, sent: object) -> Self:
-        """From JSON: {"face": 0, "plain": true, "blend": {"happiness": 1}, "moves": {"54": [x, y]}}.
+        """From JSON: {"face": 0, "plain": true, "blend": {"laugh": 1}, "moves": {"54": [x, y]}}.
 
         Raises:
             EditError: it is none.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tiny_paper
 import yaml
 from faces import draw_face
 from hub_server import LARGE, PART, HubServer, User
@@ -167,6 +168,22 @@ def test_pulled_into_an_empty_cache_by_every_way_it_edits_bit_for_bit(
     for options, environment in ways:
         assert np.array_equal(desk.pull(MODEL, *options, **environment), expected)
     assert not list((desk.home / "hf").rglob("*.jpg"))  # only what loading needs was fetched
+
+
+@pytest.mark.parametrize(("kind", "channels"), [("ck", 1), ("oulu", 3)])
+def test_the_paper_s_generators_go_the_whole_circle(hub, desk, tmp_path, kind, channels):
+    folder, model = tmp_path / f"g2gan-{kind}", f"org/g2gan-{kind}"
+    tiny_paper.pipeline(channels).save_pretrained(folder)
+    figures = [0.728, 22.968, 0.767, 24.42]
+    results = {"set": kind, "weights": weights_digest(folder), "table_1": {"full": figures}}
+    (folder / "results.json").write_text(json.dumps(results | {"table_2": {}}))
+    record = {"people": 100, "images": 5, "minutes": 0.1}
+    (folder / "training.json").write_text(json.dumps(record))
+    done = desk.push(folder, model)
+    assert done.returncode == 0, done.stderr
+    assert "22.968" in hub.files("models", model)["README.md"].decode()
+    assert np.array_equal(desk.pull(model, HF_TOKEN=TOKEN), desk.pull(str(folder)))
+    assert "nothing new" in desk.push(folder, model).stdout
 
 
 def test_a_dry_run_shows_every_file_and_sends_nothing(hub, desk, checkpoint):

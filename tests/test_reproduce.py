@@ -4,18 +4,24 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import miniatures
+import numpy as np
 import published
 import pytest
 import tiny_paper
+from PIL import Image
 
+from g2gan import G2GAN
 from g2gan.errors import CheckpointError
 from g2gan.models.unet_generator import UNetGenerator
+from hub_upload import checkpoint_files
 from train.config import PRESETS
 from train.recognizers import convert
 from train.reproduce import CHECKPOINT, PREPARED, REPORT, Plan, dry_run, measured_step, reproduce
 from train.sources import DataError
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "woman-20s-fair-smiling.jpg"
 ROWS = ("without_both", "without_cycle", "without_identity", "full")
 
 
@@ -65,6 +71,17 @@ def test_a_finished_reproduction_is_not_repeated_nor_taken_for_another(
     plan = Plan("ck", tmp_path / "nowhere", tmp_path, narrow("ck", 5), recognizers)
     reproduce(plan)
     check(tmp_path, channels=1)
+    made = tmp_path / "full" / CHECKPOINT
+    assert "README.md" in checkpoint_files(made, "org/g2gan-ck")
+    photo = np.asarray(Image.open(EXAMPLE).convert("RGB"))
+    edited = np.asarray(G2GAN.from_pretrained(made).remove(photo).images[0])
+    before, after = (
+        cv2.cvtColor(each, cv2.COLOR_RGB2YCrCb).astype(int) for each in (photo, edited)
+    )
+    changed = (photo != edited).any(2)
+    assert 0.01 < changed.mean() < 0.6
+    inside = changed & (edited > 0).all(2) & (edited < 255).all(2)  # nothing was cut off
+    assert np.abs(after - before)[inside][:, 1:].max() <= 2  # a grey network keeps the chroma
     weights = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     capsys.readouterr()
     reproduce(plan)

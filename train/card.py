@@ -144,8 +144,9 @@ def main() -> None:
     parser.add_argument("checkpoint", type=Path, help="folder; README.md is written into it")
     checkpoint = parser.parse_args().checkpoint
     write_text(checkpoint / "README.md", card(checkpoint))
-    if README.exists():
-        table = group_table(read_results(checkpoint), "all", "128")
+    results = read_results(checkpoint)
+    if README.exists() and "means" in results:
+        table = group_table(results, "all", "128")
         write_text(README, with_results(README.read_text("utf-8"), table))
 
 
@@ -162,6 +163,11 @@ def card(checkpoint: Path, name: str | None = None) -> str:
     results = read_results(checkpoint)
     training = read_json(checkpoint / TRAINING_FILE)
     title = checkpoint.resolve().name
+    if "table_1" in results:
+        from train.paper_card import paper_card  # imports torch, which hub_upload.py may not need
+
+        known = read_json(checkpoint / "shape_model" / "config.json")["expressions"]
+        return paper_card(title, name or str(checkpoint), results, training, known[-1])
     folder = f"checkpoints/{title}"  # in a clone; where it lies here is nobody's business
     data = ModelCardData(
         license="mit",
