@@ -8,6 +8,7 @@ With `points=68` the same class holds the paper's model: shapes are the 68 landm
 z = 0, normalised by the eyes alone.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Self
 
@@ -16,7 +17,7 @@ import torch
 from diffusers.configuration_utils import register_to_config
 
 from g2gan.alignment import eye_centres
-from g2gan.errors import UnknownExpressionError
+from g2gan.errors import PartError, UnknownExpressionError
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.mesh import LEFT_IRIS, POINTS, RIGHT_IRIS, RIGID
 from g2gan.models.checkpointed import CheckpointedModel
@@ -26,6 +27,13 @@ LANDMARKS = len(LANDMARKS_68)
 SPREAD = 0.3  # eye distances over which a landmark pulls its surroundings along
 RELUCTANCE = 0.035  # eye distances by which what nobody touched may follow a dragged landmark
 RIGHT_GAZE, LEFT_GAZE = LANDMARKS, LANDMARKS + 1  # the irises, where landmarks are moved
+# Parts of a face that are edited or kept by themselves, and the landmarks that belong to each
+PARTS = {
+    "mouth": (*range(3, 14), *range(31, 36), *range(48, 68)),
+    "eyes": tuple(range(36, 48)),
+    "brows": tuple(range(17, 27)),
+}
+PART_BORDER = 0.06  # eye distances over which one part gives way to the next
 
 
 @dataclass(frozen=True)
@@ -173,6 +181,22 @@ class ShapeModel(CheckpointedModel):
         size = np.sqrt((moved[self._handles] ** 2).sum(1).mean())
         fade = size**2 / (size**2 + self.config.calm**2)
         return mesh + pose.displacement(fade * moved)
+
+    def part_share(self, parts: Collection[str]) -> np.ndarray:
+        """How far each point (478,) belongs to some of `PARTS`, in [0, 1]; to all of them: 1.
+
+        Raises:
+            PartError: there is no such part, or none is named.
+        """
+        unknown = sorted(set(parts) - set(PARTS))
+        if unknown or not parts:
+            raise PartError(f"parts are {', '.join(PARTS)}, got {', '.join(unknown) or 'none'}")
+        mean, nearness_of = self._array("mean")[:, :2], {}
+        for part, landmarks in PARTS.items():
+            ends = mean[self._handles[list(landmarks)]]
+            gaps = np.linalg.norm(mean[:, None] - ends, axis=-1).min(1)
+            nearness_of[part] = np.exp(-gaps / PART_BORDER)
+        return sum(nearness_of[part] for part in set(parts)) / sum(nearness_of.values())
 
     def parameters_between(self, neutral: np.ndarray, expressed: np.ndarray) -> np.ndarray:
         """Parameters p (components,) that best lead from a neutral mesh to an expressed one."""

@@ -158,7 +158,7 @@ def test_a_batch_is_the_same_whenever_it_is_asked_for(data, direction):
 
 @pytest.mark.parametrize("direction", ["synthesis", "removal"])
 def test_the_base_flow_brings_the_source_nearer_to_the_target_and_back(data, direction):
-    batch = batch_at(data, direction, 0, 0, 8, cycle=True)
+    batch = batch_at(data, direction, 0, 0, 32, cycle=True)
     there = warp(batch.source, batch.base_flow)
     copied, warped = (
         ((x - batch.target).abs() * batch.weight).mean() for x in (batch.source, there)
