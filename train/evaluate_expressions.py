@@ -12,6 +12,7 @@ the animated picture? `expressions.json` goes into the checkpoint.
 import argparse
 import json
 import multiprocessing
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -26,11 +27,13 @@ from g2gan import G2GAN
 from g2gan.alignment import WORKING, crop, transform
 from g2gan.flow import warp_photo
 from g2gan.landmarks import Face
+from g2gan.mesh import LEFT_IRIS, RIGHT_IRIS
 from train import metrics
 from train.animate import Rig, animate, pose_mesh
 from train.card import EXPRESSIONS_FILE, weights_digest
-from train.expressions import LOOKS, RECIPES, SEVEN
+from train.expressions import CONTROLS, LOOKS, RECIPES, SEVEN
 from train.files import write_json
+from train.glasses import draw_glasses, rims_moved, wear
 from train.prepare import RIG
 from train.sources import Pair, london_pairs
 
@@ -43,6 +46,8 @@ INTENSITIES = np.linspace(0, 1.2, 7)
 SIDE = 128  # px of the evaluation frame
 WORKERS = 2
 GAZES = {"look left": (0, 1), "look right": (0, -1), "look up": (1, -1), "look down": (1, 1)}
+IRISES = {RIGHT_IRIS: (33, 133), LEFT_IRIS: (362, 263)}  # each with its eye's corners
+RIMS_SIDE = 256  # px of the frame in which the rims of glasses are measured
 SHEET = 384  # px of a picture on a contact sheet
 
 
@@ -156,6 +161,13 @@ def evaluate_expressions(
         for kind in ("animated", "ours")
     }
     results["gaze"] = round(float(np.mean([r["gaze"] for r in records])), 3)
+    results["camera"] = round(float(np.mean([r["camera"] for r in records])), 3)
+    results["rims"] = {
+        method: dict(
+            zip(SEVEN, np.round(np.mean([r["rims"][method] for r in records], 0), 2), strict=True)
+        )
+        for method in ("ours", "warp")
+    }
     results["blink"] = np.round(np.mean([r["blink"] for r in records], 0), 3).tolist()
     return results
 
@@ -223,8 +235,7 @@ def measure_person(pipe: G2GAN, rig: Rig, scorer: Scorer, pair: Pair, figures: P
         told = pipe.synthesize(photo, landmarks=target[:, :2], face=face, from_neutral=True)
         told = np.asarray(told.images[0])
         read = _nearest(pipe, animated, face)
-        calm = pipe.remove(animated, landmarks=face.mesh[:, :2], face=read).images[0]
-        calm = np.asarray(calm)
+        calm = pipe.remove(animated, landmarks=face.mesh[:, :2], face=read)
         honest = np.asarray(pipe.remove(animated, face=read).images[0])
         moved = warp_photo(photo, face.mesh, target)
         back = warp_photo(animated, read.mesh, face.mesh)
@@ -249,6 +260,8 @@ def measure_person(pipe: G2GAN, rig: Rig, scorer: Scorer, pair: Pair, figures: P
             row.append(rgb)
     record["gaze"] = float(np.mean([_goes(pipe, put(n), face, *way) for n, way in GAZES.items()]))
     record["blink"] = _blinks(pipe, rig, scorer, photo, face)
+    record["camera"] = _gaze_left(pipe, rig, photo, face)
+    record["rims"] = _rims(pipe, photo, face, int(pair.person))
     if figures:
         matrix = WORKING.matrix(face.mesh) * (SHEET / WORKING.side)
         sheet = [np.hstack([crop(rgb, matrix, SHEET) for rgb in row]) for row in rows]
@@ -278,11 +291,8 @@ def _compare(
 def _goes(pipe: G2GAN, rgb: np.ndarray, face: Face, axis: int, sign: int) -> bool:
     """Do both detected irises lie on the asked side of where they were?"""
     seen = _nearest(pipe, rgb, face).mesh
-    moved = [
-        (seen - face.mesh)[iris] - (seen - face.mesh)[list(corners)].mean(0)
-        for iris, corners in ((468, (33, 133)), (473, (362, 263)))
-    ]
-    return bool((sign * np.array(moved)[:, axis] > 0).all())
+    moved = _iris_offsets(seen) - _iris_offsets(face.mesh)
+    return bool((sign * moved[:, axis] > 0).all())
 
 
 def _blinks(
@@ -292,9 +302,47 @@ def _blinks(
     closed = LOOKS["eyes closed"]
     target = pose_mesh(rig, face.mesh, closed)
     asleep = animate(rig, photo, face.mesh, target, closed)
-    awake = np.asarray(pipe.remove(asleep, face=_nearest(pipe, asleep, face)).images[0])
+    seen = _nearest(pipe, asleep, face)
+    awake = np.asarray(pipe.remove(asleep, parts=["eyes"], face=seen).images[0])
     found = [scorer(rgb) for rgb in (photo, asleep, awake)]
     return tuple((s["eyeBlinkLeft"] + s["eyeBlinkRight"]) / 2 for s in found)
+
+
+def _iris_offsets(mesh: np.ndarray) -> np.ndarray:
+    """Both irises' centres (2, 2) beside the middle of their eye's corners."""
+    return np.array([mesh[i, :2] - mesh[list(c), :2].mean(0) for i, c in IRISES.items()])
+
+
+def _gaze_left(pipe: G2GAN, rig: Rig, photo: np.ndarray, face: Face) -> float:
+    """What is left of a gaze to the side when the eyes are turned back to the camera: a share."""
+    away = CONTROLS["look left"]
+    target = pose_mesh(rig, face.mesh, away)
+    gazing = animate(rig, photo, face.mesh, target, away)
+    seen = _nearest(pipe, gazing, face)
+    back = np.asarray(pipe.remove(gazing, parts=["eyes"], face=seen).images[0])
+    centre = _iris_offsets(_nearest(pipe, photo, face).mesh)
+    turned, left = (
+        (_iris_offsets(mesh) - centre)[:, 0].mean()
+        for mesh in (seen.mesh, _nearest(pipe, back, face).mesh)
+    )
+    return float(abs(left) / max(abs(turned), 1e-6))
+
+
+def _rims(pipe: G2GAN, photo: np.ndarray, face: Face, seed: int) -> dict[str, list[float]]:
+    """How far each expression moves the rims of drawn glasses, in the frame of `RIMS_SIDE` px."""
+    matrix = metrics.frame_matrix(face.mesh, RIMS_SIDE)
+    glasses = draw_glasses(np.random.default_rng(seed), pipe.shape_model)
+    glasses = replace(glasses, colour=np.full(3, 20.0), glare=0.0)
+    before = wear(photo, pipe.shape_model.pose(face.mesh), glasses)
+    pose = pipe.shape_model.pose(transform(matrix, face.mesh))
+    moved: dict[str, list[float]] = {"ours": [], "warp": []}
+    for name in SEVEN:
+        edit = pipe.synthesize(before, name, face=face, from_neutral=True)
+        warped = warp_photo(before, face.mesh, edit.faces[0].mesh)
+        for method, rgb in (("ours", np.asarray(edit.images[0])), ("warp", warped)):
+            pair = (metrics.to_frame(each, face.mesh, RIMS_SIDE) for each in (before, rgb))
+            moved[method].append(rims_moved(*pair, pose, glasses)[0])
+    return moved
 
 
 def main() -> None:
