@@ -12,6 +12,8 @@ the animated picture? `expressions.json` goes into the checkpoint.
 import argparse
 import json
 import multiprocessing
+from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -32,6 +34,7 @@ from train import metrics
 from train.animate import Rig, animate, pose_mesh
 from train.card import EXPRESSIONS_FILE, weights_digest
 from train.expressions import CONTROLS, LOOKS, RECIPES, SEVEN
+from train.face_api import NAMES, FaceApi
 from train.files import write_json
 from train.glasses import draw_glasses, rims_moved, wear
 from train.prepare import RIG
@@ -104,7 +107,12 @@ def own_scores(pictures: list[dict[str, float]], neutral: list[dict[str, float]]
 
 
 def evaluate_expressions(
-    checkpoint: Path, london: Path, data: Path, model: Path, figures: Path | None = None
+    checkpoint: Path,
+    london: Path,
+    data: Path,
+    model: Path,
+    judge: Path | None = None,
+    figures: Path | None = None,
 ) -> dict:
     """Measure a checkpoint's seven expressions on the test people.
 
@@ -113,12 +121,13 @@ def evaluate_expressions(
         london: folder of the London set.
         data: prepared set, for its rig.
         model: `face_landmarker.task`.
+        judge: folder of the outside judge, see `train.face_api`; without it, it is not asked.
         figures: folder for one contact sheet a person, for the eye only.
     """
     pairs = london_pairs(london, "test")
     if figures:
         figures.mkdir(parents=True, exist_ok=True)
-    shares = [(checkpoint, pairs[i::WORKERS], data, model, figures) for i in range(WORKERS)]
+    shares = [(checkpoint, pairs[i::WORKERS], data, model, judge, figures) for i in range(WORKERS)]
     with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
         people = dict(chain(*(part.items() for part in pool.starmap(_measure_people, shares))))
     records = [people[person] for person in sorted(people)]
@@ -168,6 +177,8 @@ def evaluate_expressions(
         )
         for method in ("ours", "warp")
     }
+    if judge:
+        results["face_api"] = _outside([record["judged"] for record in records])
     results["blink"] = np.round(np.mean([r["blink"] for r in records], 0), 3).tolist()
     return results
 
@@ -198,18 +209,88 @@ def _share(hits: np.ndarray) -> dict[str, float]:
     }
 
 
+def _judged(judge: FaceApi, pair: Pair, animated: list[np.ndarray], ours: list[np.ndarray]) -> dict:
+    """What the outside judge says of the neutral photo, the smiling one, and the seven each."""
+    smiling = np.asarray(Image.open(pair.smiling).convert("RGB"))
+    neutral = judge(animated[0])
+    said = {"animated": animated[1:], "ours": ours[1:], "photo": [smiling]}
+    seen = {kind: [judge(rgb) for rgb in pictures] for kind, pictures in said.items()}
+    if neutral is None or None in chain(*seen.values()):
+        raise ValueError("the outside judge found no face in a photo or result")
+    return {
+        "identity": neutral.identity,
+        "seen": {
+            kind: [max(each.expressions, key=each.expressions.get) for each in judgements]
+            for kind, judgements in seen.items()
+        },
+        "away": {
+            kind: [float(np.linalg.norm(each.identity - neutral.identity)) for each in judgements]
+            for kind, judgements in seen.items()
+        },
+    }
+
+
+def _outside(judged: list[dict]) -> dict:
+    """The outside judge's answers of all people: hits, what it took what for, distances."""
+    known = [name for name in SEVEN if name in NAMES.values()]
+    seen = {k: np.array([j["seen"][k] for j in judged]) for k in ("animated", "ours", "photo")}
+    hits = {
+        kind: np.stack([seen[kind][:, SEVEN.index(name)] == name for name in known])
+        for kind in ("animated", "ours")
+    }
+    away = {kind: np.mean([j["away"][kind] for j in judged], 0) for kind in ("ours", "photo")}
+    people = np.array([j["identity"] for j in judged])
+    others = np.linalg.norm(people[:, None] - people[None], axis=-1)[
+        np.triu_indices(len(people), 1)
+    ]
+    return {
+        "right": {
+            kind: {
+                "all": round(float(hit.mean()), 3),
+                **{n: round(float(v), 3) for n, v in zip(known, hit.mean(1), strict=True)},
+            }
+            for kind, hit in hits.items()
+        },
+        "right_of_smiling_photos": round(float((seen["photo"] == "happiness").mean()), 3),
+        "table": {
+            name: dict(Counter(seen["ours"][:, k].tolist()).most_common())
+            for k, name in enumerate(SEVEN)
+        },
+        "distance": {
+            **{name: round(float(v), 3) for name, v in zip(SEVEN, away["ours"], strict=True)},
+            "smiling photo": round(float(away["photo"][0]), 3),
+            "another person": round(float(others.mean()), 3),
+        },
+    }
+
+
 def _measure_people(
-    checkpoint: Path, pairs: list[Pair], data: Path, model: Path, figures: Path | None
+    checkpoint: Path,
+    pairs: list[Pair],
+    data: Path,
+    model: Path,
+    judge: Path | None,
+    figures: Path | None,
 ) -> dict[str, dict]:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     pipe = G2GAN.from_pretrained(str(checkpoint))
     rig = Rig.load(data / RIG, pipe.shape_model)
     scorer = Scorer(model)
-    return {pair.person: measure_person(pipe, rig, scorer, pair, figures) for pair in pairs}
+    with FaceApi(judge) if judge else nullcontext() as outside:
+        return {
+            pair.person: measure_person(pipe, rig, scorer, outside, pair, figures) for pair in pairs
+        }
 
 
-def measure_person(pipe: G2GAN, rig: Rig, scorer: Scorer, pair: Pair, figures: Path | None) -> dict:
+def measure_person(
+    pipe: G2GAN,
+    rig: Rig,
+    scorer: Scorer,
+    judge: FaceApi | None,
+    pair: Pair,
+    figures: Path | None,
+) -> dict:
     """Everything about one person; see `evaluate_expressions`."""
     photo = np.asarray(Image.open(pair.neutral).convert("RGB"))
     face = pipe.detect(photo)[0]
@@ -258,6 +339,8 @@ def measure_person(pipe: G2GAN, rig: Rig, scorer: Scorer, pair: Pair, figures: P
             record["landmarks"][kind][name] = float(off) / face.eye_distance
         for row, rgb in zip(rows, (animated, named, honest), strict=True):
             row.append(rgb)
+    if judge:
+        record["judged"] = _judged(judge, pair, *rows[:2])
     record["gaze"] = float(np.mean([_goes(pipe, put(n), face, *way) for n, way in GAZES.items()]))
     record["blink"] = _blinks(pipe, rig, scorer, photo, face)
     record["camera"] = _gaze_left(pipe, rig, photo, face)
@@ -351,6 +434,7 @@ def main() -> None:
     parser.add_argument("--london", type=Path, required=True, help="folder of the London set")
     parser.add_argument("--data", type=Path, default=Path("data/london"), help="prepared set")
     parser.add_argument("--scores", type=Path, required=True, help="face_landmarker.task")
+    parser.add_argument("--face-api", type=Path, help="folder of the outside judge")
     parser.add_argument("--figures", type=Path, help="folder for contact sheets, for the eye only")
     arguments = parser.parse_args()
     results = evaluate_expressions(
@@ -358,6 +442,7 @@ def main() -> None:
         arguments.london,
         arguments.data,
         arguments.scores,
+        arguments.face_api,
         arguments.figures,
     )
     write_json(arguments.checkpoint / EXPRESSIONS_FILE, results)
