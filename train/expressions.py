@@ -75,7 +75,7 @@ UNEVEN = 0.12  # deviation of each weight's logarithm, and of left against right
 NAMED = 0.6  # share of draws that are variants of the seven; the others combine movements freely
 TEETH = (-0.02, 0.03)
 GAZING, FARTHEST = 0.3, (0.09, 0.05)  # share of draws with another gaze, and its reach
-BLINKING = 0.1  # share of draws with lids that are half or wholly closed
+BLINKING = 0.25  # share of draws with lids that are half or wholly closed
 
 
 def draw(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
