@@ -57,16 +57,9 @@ WELCOME = (
 )
 LARGEST = 1_000_000_000  # bytes of a checkpoint; the paper's two U-Nets in single precision: 340 MB
 
-SPACE_FILES = (
-    "app.py",
-    "requirements.txt",
-    "packages.txt",
-    "LICENSE",
-    "g2gan/**/*.py",
-    "g2gan/*.json",
-    "examples/*.jpg",
-    "examples/README.md",
-)
+SPACE_FILES = ("app.py", "requirements.txt", "packages.txt", "LICENSE")
+SPACE_FOLDERS = ("g2gan", "space", "examples")
+SPACE_KINDS = (".py", ".json", ".html", ".css", ".js", ".svg", ".jpg", ".md")  # no caches, backups
 PIN = "model.json"  # which model the page loads, at which revision; read by app.py
 SPACE_CARD = {
     "title": "G2-GAN: expressions by geometry",
@@ -186,8 +179,11 @@ def space_files(model: str, revision: str, model_files: Files) -> Files:
         revision: its commit that the page loads.
         model_files: what the model's repo holds.
     """
-    paths = sorted({path for pattern in SPACE_FILES for path in ROOT.glob(pattern)})
-    files: Files = {path.relative_to(ROOT).as_posix(): path for path in paths}
+    files: Files = {name: ROOT / name for name in SPACE_FILES}
+    for folder in SPACE_FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in SPACE_KINDS:
+                files[path.relative_to(ROOT).as_posix()] = path
     loaded = sorted(name for name in model_files if _is_one_of(name, LOADED))
     front = SPACE_CARD | {
         "models": [model],

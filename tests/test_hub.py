@@ -1,13 +1,10 @@
 """The whole circle over a Hub of our own: push, pull, edit, push again; and every refusal."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,85 +12,20 @@ import numpy as np
 import pytest
 import tiny_paper
 import yaml
-from faces import draw_face
-from hub_server import LARGE, PART, HubServer, User
+from desk import MODEL, PULL, READER, ROOT, SPACE, TOKEN, USERS, WRONG, Desk, save_measured
+from hub_server import LARGE, PART, HubServer
 from huggingface_hub import HfApi
 from packaging.requirements import Requirement
 from PIL import Image
-from test_card import distinct_results
-from tiny import save_halved
 
 import hub_upload
 from train.card import PICTURE, weights_digest
 
-ROOT = Path(__file__).parents[1]
-TOKEN, READER, WRONG = "hf_VerySecretOwner", "hf_VerySecretReader", "hf_VerySecretWrong"
-MODEL, SPACE = "org/g2gan-tiny", "org/g2gan"
-PULL = """
-import sys
-from pathlib import Path
-import numpy as np
-from PIL import Image
-from g2gan import G2GAN, CheckpointError
-name, out, *options = sys.argv[1:]
-try:
-    pipe = G2GAN.from_pretrained(name, **dict(option.split("=") for option in options))
-except CheckpointError as error:
-    sys.exit(f"CheckpointError: {error}")
-pipe.synthesize(Path(out, "photo.png"), "happiness").images[0].save(Path(out, "edited.png"))
-"""
-
-
-@dataclass
-class Desk:
-    """A user's machine: a home with a cache, a Hub to talk to, commands to run."""
-
-    home: Path
-    url: str
-
-    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess:
-        """A command in a process of its own, as its user would run it."""
-        own = {
-            "HOME": str(self.home),
-            "HF_HOME": str(self.home / "hf"),
-            "HF_ENDPOINT": self.url,
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "PYTHONPATH": str(ROOT),
-        }
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-        return subprocess.run(
-            [sys.executable, *command],
-            env=clean | own | environment,
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=500,
-            check=False,
-        )
-
-    def push(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess:
-        command = [str(ROOT / "hub_upload.py"), *map(str, arguments)]
-        return self.run(*command, **{"HF_TOKEN": TOKEN} | environment)
-
-    def pull(self, name: str, *options: str, **environment: str) -> np.ndarray:
-        """The edit of the drawn face by a checkpoint, in a process of its own."""
-        Image.fromarray(draw_face(400)).save(self.home / "photo.png")
-        done = self.run("-c", PULL, name, str(self.home), *options, **environment)
-        assert done.returncode == 0, done.stderr
-        return np.asarray(Image.open(self.home / "edited.png"))
-
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
-    """A whole narrow checkpoint: weights, results, record, picture."""
     folder = tmp_path_factory.mktemp("made") / "g2gan-tiny"
-    save_halved(folder)
-    weights = weights_digest(folder)
-    results = {"weights": weights, **distinct_results()}
-    (folder / "results.json").write_text(json.dumps(results))
-    (folder / "training.json").write_text(json.dumps({"people": 12, "data": {}}))
-    Image.new("RGB", (64, 32)).save(folder / PICTURE, comment=weights)
+    save_measured(folder)
     return folder
 
 
@@ -104,8 +36,7 @@ def damaged(checkpoint, tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def hub():
-    users = {TOKEN: User("somebody", ("org",)), READER: User("somebody", ("org",), role="read")}
-    with HubServer(users) as server:
+    with HubServer(USERS) as server:
         yield server
 
 
@@ -391,6 +322,21 @@ def test_the_space_is_pinned_and_says_what_it_loads(published, hub):
     assert version("gradio") in gradio.specifier
 
 
+def test_the_space_holds_all_that_is_kept_of_its_folders(published, hub):
+    """And nothing else that lies about there."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no clone, so nobody knows which files belong to it")
+    kept = subprocess.run(
+        ["git", "ls-files", "--", *hub_upload.SPACE_FILES, *hub_upload.SPACE_FOLDERS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    made = {"README.md", hub_upload.PIN}
+    assert hub.files("spaces", SPACE).keys() == made | set(kept.stdout.splitlines())
+
+
 SERVE = """
 import sys, urllib.request
 sys.path.insert(0, "")
@@ -408,8 +354,8 @@ def test_a_space_of_exactly_the_uploaded_files_starts(published, hub, tmp_path):
         path = tmp_path / "space" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    desk = Desk(tmp_path / "space", hub.url)
-    done = desk.run("-c", SERVE, str(desk.home), HF_TOKEN=TOKEN, PYTHONPATH="")
+    desk = Desk(tmp_path / "space", hub.url, sources="")
+    done = desk.run("-c", SERVE, str(desk.home), HF_TOKEN=TOKEN)
     assert done.returncode == 0, done.stderr
     status, folder = done.stdout.split()[-2:]
     assert status == "200"
