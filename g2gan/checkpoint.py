@@ -64,6 +64,8 @@ class CheckpointedPipeline(DiffusionPipeline):
         if isinstance(dtype, torch.dtype):
             kwargs["dtype"] = {"default": dtype, "shape_model": torch.float32}
         kwargs |= {"use_safetensors": True, "trust_remote_code": False}
+        if "device_map" not in kwargs:  # else diffusers advises everybody to install accelerate
+            kwargs.setdefault("low_cpu_mem_usage", False)
         try:
             folder = Path(name)
             if not folder.is_dir():
