@@ -1,6 +1,7 @@
 """The whole circle over a Hub of our own: push, pull, edit, push again; and every refusal."""
 
 import json
+import math
 import shutil
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 import tiny_paper
 import yaml
 from desk import MODEL, PULL, READER, ROOT, SPACE, TOKEN, USERS, WRONG, Desk, save_measured
-from hub_server import LARGE, PART, HubServer
+from hub_server import REQUEST, HubServer
 from huggingface_hub import HfApi
 from packaging.requirements import Requirement
 from PIL import Image
@@ -260,26 +261,47 @@ def test_weights_that_do_not_load_are_not_uploaded(hub, desk, damaged):
     assert ("models", "org/damaged") not in hub.repos
 
 
-def test_a_large_file_goes_in_parts_and_a_broken_upload_goes_on(hub, tmp_path, monkeypatch):
+@pytest.fixture
+def paper_sized(tmp_path, monkeypatch) -> dict[str, Path]:
+    """Two files as large as the paper's generators in half precision."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    rng = np.random.default_rng(0)
-    files = {}
-    for name in ("a.bin", "b.bin"):
-        files[name] = tmp_path / name
-        files[name].write_bytes(rng.bytes(8 * LARGE + 1))
-    api = HfApi(hub.url, token=TOKEN)
-    hub.capacity = len(hub.stored) + 1
-    with (
-        pytest.raises(hub_upload.UploadError, match="need not be sent again"),
-        hub_upload.in_one_line(),
-    ):
-        hub_upload.upload(api, "model", "org/large", files, public=False)
-    hub.capacity = 1000
-    del hub.requests[:]
-    hub_upload.upload(api, "model", "org/large", files, public=False)
-    assert hub.files("models", "org/large") == {n: p.read_bytes() for n, p in files.items()}
-    assert len(hub.sent("PUT", "/lfs/")) == 9  # of eighteen parts, the first file's were there
-    assert max(size for _, _, size in hub.requests) <= PART
+    files = {name: tmp_path / name for name in ("synthesis.bin", "removal.bin")}
+    for name, path in files.items():
+        with path.open("wb") as file:
+            file.write(name.encode())
+            file.truncate(170_000_000)
+    return files
+
+
+def test_large_files_go_in_parts_and_a_broken_upload_goes_on(paper_sized):
+    parts = math.ceil(170_000_000 / REQUEST)  # of a file
+    with HubServer(USERS) as hub:
+        api = HfApi(hub.url, token=TOKEN)
+        hub.capacity = 1
+        with (
+            pytest.raises(hub_upload.UploadError, match="need not be sent again"),
+            hub_upload.in_one_line(),
+        ):
+            hub_upload.upload(api, "model", "org/large", paper_sized, public=False)
+        assert len(hub.sent("PUT", "/lfs/")) == 2 * parts
+        hub.capacity = 2
+        revision = hub_upload.upload(api, "model", "org/large", paper_sized, public=False)
+        assert len(hub.sent("PUT", "/lfs/")) == 3 * parts  # one of the two was there
+        assert revision == hub_upload.upload(api, "model", "org/large", paper_sized, public=False)
+        assert len(hub.sent("PUT", "/lfs/")) == 3 * parts
+        assert max(size for _, _, size in hub.requests) <= REQUEST
+        for name, content in hub.files("models", "org/large").items():
+            assert content == paper_sized[name].read_bytes()
+
+
+def test_a_file_that_would_go_in_one_request_is_refused_in_one_line(paper_sized):
+    with HubServer(USERS) as hub:
+        hub.large, api = math.inf, HfApi(hub.url, token=TOKEN)
+        with (
+            pytest.raises(hub_upload.UploadError, match="a file is too large"),
+            hub_upload.in_one_line(),
+        ):
+            hub_upload.upload(api, "model", "org/large", paper_sized, public=False)
 
 
 def test_files_that_are_gone_from_the_folder_go_from_the_repo(hub, tmp_path):
