@@ -133,6 +133,7 @@ def test_a_dry_run_shows_every_file_and_sends_nothing(hub, desk, checkpoint):
     [
         ({"HF_TOKEN": ""}, MODEL, "hf auth login"),
         ({"HF_TOKEN": WRONG}, MODEL, "does not know your token"),
+        ({"HF_TOKEN": WRONG + "ä"}, MODEL, "a character that no token has"),
         ({"HF_TOKEN": READER}, MODEL, "may only read"),
         ({}, "google/g2gan-tiny", "may not write to google"),
         ({"HF_HUB_OFFLINE": "1"}, MODEL, "HF_HUB_OFFLINE"),
@@ -230,6 +231,23 @@ def bloat_onnx(folder: Path) -> None:
         file.truncate(2 * hub_upload.LARGEST)
 
 
+def test_onnx_files_go_along_with_the_page_that_says_how_to_use_them(damaged):
+    (damaged / "onnx").mkdir()
+    (damaged / "onnx" / "removal.onnx").write_bytes(b"a graph")
+    (damaged / "onnx" / "onnx.json").write_text(json.dumps({"weights": weights_digest(damaged)}))
+    files = hub_upload.checkpoint_files(damaged, MODEL)
+    assert files["onnx/removal.onnx"] == damaged / "onnx" / "removal.onnx"
+    assert "paste-back" in files["onnx/README.md"].read_text("utf-8").lower()
+    assert "(onnx/README.md)" in files["README.md"].decode()
+
+
+@pytest.mark.parametrize("name", ["g2gan", "org/", "a/b/c", "org/a name", "org/" + "x" * 99])
+def test_a_name_that_no_repo_can_have_is_refused_before_anything_else(capsys, name):
+    with pytest.raises(SystemExit):
+        hub_upload.main(["nowhere", name])
+    assert "error: argument model:" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -237,6 +255,7 @@ def bloat_onnx(folder: Path) -> None:
         (spoil_picture, "made with other weights"),
         (spoil_onnx, "made of other weights"),
         (link_a_file, "is a link"),
+        (lambda folder: (folder / "results.json").write_text("[]"), "results.json"),
         (lambda folder: (folder / "results.json").unlink(), "results.json cannot be read"),
         (lambda folder: (folder / "model_index.json").unlink(), "has no model_index.json"),
         (lambda folder: (folder / "training.json").write_text(""), "is empty"),
