@@ -64,6 +64,10 @@ SPACE_FILES = (
     "LICENSE",
     "g2gan/**/*.py",
     "g2gan/*.json",
+    "space/**/*.py",
+    "space/**/*.css",
+    "space/**/*.html",
+    "space/**/*.js",
     "examples/*.jpg",
     "examples/README.md",
 )
