@@ -58,8 +58,10 @@ def interpolation(
         min_height=120,
     )
     with gr.Row():
-        gif = gr.DownloadButton("Download GIF", visible=False)
-        mp4 = gr.DownloadButton("Download video (MP4)", visible=False, variant="primary")
+        gif = gr.DownloadButton("Download GIF", visible=False, elem_classes="save")
+        mp4 = gr.DownloadButton(
+            "Download video (MP4)", visible=False, variant="primary", elem_classes="save"
+        )
 
     def interpolate(visit: Visit, face: int, start: str, end: str) -> Iterator[tuple]:
         images = strip(pipe, visit.photo.to_pil(visit.photo.rgb), visit.faces[face], start, end)
