@@ -24,6 +24,7 @@ from space.photos import (
     result,
     saved,
     shown,
+    shrunk,
     small_copy,
 )
 from space.removal import removal
@@ -106,7 +107,8 @@ def _person(path: Path) -> str:
 def _before_after(pipe: G2GAN, portraits: list[Path]) -> tuple[str, str] | None:
     if not portraits:
         return None
-    return str(portraits[0]), small_copy(pipe.remove(portraits[0]).images[0])
+    before = shrunk(portraits[0], 800)
+    return small_copy(before), small_copy(pipe.remove(before).images[0])
 
 
 def _synthesis(

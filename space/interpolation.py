@@ -11,7 +11,7 @@ from g2gan import G2GAN, Face, FaceIndexError, NoFaceError
 from g2gan.images import open_photo
 from g2gan.strips import LONGEST, write_strip
 from space.offers import looks
-from space.photos import Portrait, edit_when_asked, new_file
+from space.photos import Portrait, edit_when_asked, new_file, shrunk
 from space.views import as_data_url
 from space.visits import Visit, Visits
 
@@ -49,7 +49,10 @@ def interpolation(
             "to": labels[end],
         }
 
-    first = played(strip(pipe, example, 0, NEUTRAL, last, 9), NEUTRAL, last) if example else None
+    first = None
+    if example:
+        images = strip(pipe, shrunk(example, STAGE), 0, NEUTRAL, last, 9)
+        first = played(images, NEUTRAL, last)
     player = gr.HTML(
         first,
         html_template=(HERE / "player.html").read_text("utf-8"),

@@ -128,6 +128,14 @@ def new_file(name: str) -> Path:
     return folder / name
 
 
+def shrunk(path: Path, side: int) -> Image.Image:
+    """A portrait to show what a tab does, its longer side of so many pixels."""
+    with Image.open(path) as photo:
+        image = photo.convert("RGB")
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return image
+
+
 def small_copy(image: Image.Image) -> str:
     """The path of a JPEG to be shown, in the picture's own colours."""
     shown = image.copy()

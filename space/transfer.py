@@ -7,7 +7,6 @@ import gradio as gr
 import numpy as np
 
 from g2gan import G2GAN, Face
-from g2gan.images import open_photo
 from space.photos import (
     Portrait,
     edit_when_asked,
@@ -17,6 +16,7 @@ from space.photos import (
     result,
     saved,
     shown,
+    shrunk,
 )
 from space.views import as_data_url
 from space.visits import Visit, Visits
@@ -86,7 +86,7 @@ def transfer(
 
 def _overview(pipe: G2GAN, path_a: Path, path_b: Path) -> dict:
     """Both people's faces as they are, without expression, and with the other's."""
-    photos = [open_photo(path).rgb for path in (path_a, path_b)]
+    photos = [np.asarray(shrunk(path, 600)) for path in (path_a, path_b)]
     faces = [pipe.detect(rgb)[0] for rgb in photos]
     neutral = [
         np.asarray(pipe.remove(rgb, face=face).images[0])
