@@ -9,13 +9,18 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+
+if find_spec("spaces"):  # where a graphics card is lent; it changes torch, so it comes first
+    import spaces  # noqa: F401
 
 import gradio as gr
 
 from g2gan import G2GAN, CheckpointError
 from space.api import endpoints
-from space.interpolation import interpolation
+from space.hardware import Lend, lent, on_the_card_first
+from space.interpolation import interpolation, strip
 from space.photos import (
     Portrait,
     edit_when_asked,
@@ -57,16 +62,18 @@ are deleted from the server within an hour.
 """
 
 
-def build(pipe: G2GAN, examples: Path = EXAMPLES) -> gr.Blocks:
+def build(pipe: G2GAN, examples: Path = EXAMPLES, lend: Lend | None = None) -> gr.Blocks:
     """The page over a pipeline; `launch(**LAUNCH)` shows it.
 
     Args:
         pipe: what edits the photos.
         examples: folder of NAME-neutral.jpg and NAME-smiling.jpg; may be empty or missing.
+        lend: makes a function run on a lent graphics card, where there is one.
     """
     neutral, smiling = (sorted(examples.glob(f"*-{kind}.jpg")) for kind in ("neutral", "smiling"))
     gr.set_static_paths([examples])  # as temporary copies, they would be deleted with the visitors'
     visits = Visits(pipe)
+    make_strip = on_the_card_first(strip, pipe, lend)
     with gr.Blocks(
         title="Change the expression in a portrait",
         analytics_enabled=False,
@@ -89,8 +96,8 @@ def build(pipe: G2GAN, examples: Path = EXAMPLES) -> gr.Blocks:
                     transfer(pipe, visits, tab, active, person, others, pair)
                 with gr.Tab("Interpolation") as tab:
                     first = neutral[0] if neutral else None
-                    interpolation(pipe, visits, tab, active, person, first)
-        endpoints(pipe)
+                    interpolation(pipe, make_strip, visits, tab, active, person, first)
+        endpoints(pipe, make_strip)
     return page.queue(max_size=WAITING)
 
 
@@ -154,7 +161,7 @@ def main() -> None:
         pipe = load()
     except CheckpointError as error:
         sys.exit(" ".join(str(error).split()))
-    build(pipe).launch(**LAUNCH)
+    build(pipe, lend=lent()).launch(**LAUNCH)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from g2gan import G2GAN, FaceIndexError, G2GANError
 from g2gan.preset import FaceEdit, Preset
 from g2gan.saving import edited_name, save_like
 from g2gan.strips import write_strip
-from space.interpolation import FRAMES, choices_of, strip
+from space.interpolation import FRAMES, choices_of
 from space.photos import new_file
 from space.words import in_one_line
 
@@ -21,8 +21,12 @@ FEWEST, MOST = 3, 48  # pictures of a strip
 NO_PHOTO = "A photo is missing."
 
 
-def endpoints(pipe: G2GAN) -> None:
-    """Adds /remove, /synthesize, /transfer and /interpolate to the page, unseen on it."""
+def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
+    """Adds /remove, /synthesize, /transfer and /interpolate to the page, unseen on it.
+
+    Args:
+        make_strip: `space.interpolation.strip` without its first argument.
+    """
     names = [name for _, name in choices_of(pipe)]
     with gr.Column(visible=False):
         photo, photo_a, photo_b = (gr.File(type="filepath") for _ in range(3))
@@ -106,7 +110,7 @@ def endpoints(pipe: G2GAN) -> None:
         """
         if not FEWEST <= frames <= MOST:
             raise G2GANError(f"frames must be from {FEWEST} to {MOST}")
-        images = strip(pipe, photo, _index(face), start, end, int(frames))
+        images = make_strip(photo, _index(face), start, end, int(frames))
         return str(write_strip(images, new_file(f"{start}-to-{end}.{format}".replace("/", "-"))))
 
     _offer(remove, [photo, face, everybody], file, photos=1)

@@ -1,6 +1,6 @@
 """The tab in which a face goes from one expression to another, to be scrubbed and taken home."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import gradio as gr
@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 
 def interpolation(
     pipe: G2GAN,
+    make_strip: Callable,
     visits: Visits,
     tab: gr.Tab,
     active: gr.State,
@@ -32,6 +33,7 @@ def interpolation(
     """Fills the tab.
 
     Args:
+        make_strip: `strip` without its first argument.
         example: a neutral portrait, whose strip is shown until there is a photo.
     """
     gr.Markdown("Goes from one expression to another, step by step.", elem_classes="what")
@@ -67,7 +69,8 @@ def interpolation(
         )
 
     def interpolate(visit: Visit, face: int, start: str, end: str) -> Iterator[tuple]:
-        images = strip(pipe, visit.photo.to_pil(visit.photo.rgb), visit.faces[face], start, end)
+        photo = visit.photo.to_pil(visit.photo.rgb)
+        images = make_strip(photo, visit.faces[face], start, end)
         waiting = gr.update(visible=True, interactive=False, value=None)
         yield played(images, start, end), waiting, waiting
         name = f"{visit.path.stem}-{start}-to-{end}".replace("/", "-")

@@ -42,7 +42,8 @@ def transfer(
         pair: two portraits whose swap is shown until there are two photos.
     """
     gr.Markdown("Two people swap expressions. Choose a second portrait.", elem_classes="what")
-    second = portrait(visits, "Second portrait", examples)
+    with gr.Row(elem_classes="second"):
+        second = portrait(visits, "Second portrait", examples)
     example = _overview(pipe, *pair) if pair else None
     overview = gr.HTML(
         example,
