@@ -49,6 +49,7 @@ LAUNCH = {
     "css": CSS,
     "max_file_size": "50mb",
     "footer_links": ["api", "gradio"],
+    "mcp_server": find_spec("mcp") is not None,  # the endpoints as tools; comes with gradio[mcp]
     "run_history": False,  # else every visitor's browser would keep a list of edited photos
 }
 
