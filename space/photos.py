@@ -25,7 +25,7 @@ from space.words import in_one_line
 SEEN = 1600  # pixels of the longer side of what the page shows
 CHIP = 112  # pixels of a face to choose
 NOBODY = {"faces": [], "chosen": 0}
-INVITATION = "Choose a portrait\ndrop it here, paste it, or take one"
+INVITATION = "Choose a portrait\nupload, camera or clipboard"
 HERE = Path(__file__).parent
 SAVE, SAVING = "Download at full size", "Preparing the download …"
 
