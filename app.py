@@ -15,9 +15,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gradio as gr
+from gradio.utils import get_upload_folder
 from PIL import Image
 
 from g2gan import G2GAN, CheckpointError, FaceIndexError, G2GANError
+from space.synthesis import can_be_dragged, synthesis
+from space.visits import Visits
 
 HERE = Path(__file__).parent
 CHECKPOINT = HERE / "checkpoints" / "g2gan-london"
@@ -71,7 +74,11 @@ def build(pipe: G2GAN, examples: Path = EXAMPLES) -> gr.Blocks:
         with gr.Tab("Removal"):
             _removal(pipe, smiling)
         with gr.Tab("Synthesis"):
-            _synthesis(pipe, neutral)
+            by_hand = can_be_dragged(pipe)
+            if by_hand:
+                synthesis(pipe, Visits(pipe, get_upload_folder()), neutral)
+            with gr.Column(visible=not by_hand):  # else for the API alone
+                _synthesis(pipe, () if by_hand else neutral)
         with gr.Tab("Transfer"):
             _transfer(pipe, smiling, neutral)
         with gr.Tab("Interpolation"):

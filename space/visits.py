@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from PIL import Image
 
 from g2gan import G2GAN, Face, G2GANError, NoFaceError
 from g2gan.images import Photo, open_photo
+from g2gan.saving import edited_name, save_like
 
 KEPT = 3000  # seconds without a sign of the visitor
 ROOM = 2_000_000_000  # bytes of pixels; the visitors who were longest away make room
@@ -42,14 +45,16 @@ class Visit:
     photo: Photo
     faces: list[Face]
     pipe: G2GAN
+    folder: Path  # for files that are to be downloaded
     seen: float = field(default_factory=time.monotonic)
     newest: int = 0  # the last preview that was asked for
     _neutral: dict[int, Start] = field(default_factory=dict)
+    _saved: TemporaryDirectory | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def as_it_is(self, face: int) -> Start:
-        """The photo itself."""
-        return Start(self.photo.rgb, self.faces[face])
+    def start(self, face: int, keep_expression: bool) -> Start:
+        """The photo itself, or without one face's expression."""
+        return Start(self.photo.rgb, self.faces[face]) if keep_expression else self.neutral(face)
 
     def neutral(self, face: int) -> Start:
         """The photo with one face's expression taken off; made once."""
@@ -58,6 +63,26 @@ class Visit:
                 edit = self.pipe.remove(self.photo.rgb, face=self.faces[face])
                 self._neutral[face] = Start(np.asarray(edit.images[0]), edit.faces[0])
             return self._neutral[face]
+
+    def save(self, image: Image.Image) -> Path:
+        """Writes an edit in the photo's own format; the visit's last one makes room for it.
+
+        Raises:
+            GoneError: the photo's file is no longer there.
+        """
+        if not self.path.is_file():
+            raise GoneError(GONE)
+        with self._lock:
+            if self._saved is None:
+                self._saved = TemporaryDirectory(dir=self.folder, prefix="edited-")
+            return save_like(self.path, image, Path(self._saved.name, edited_name(self.path)))
+
+    def close(self) -> None:
+        """Deletes what was saved."""
+        with self._lock:
+            if self._saved is not None:
+                self._saved.cleanup()
+                self._saved = None
 
     @property
     def bytes(self) -> int:
@@ -69,11 +94,14 @@ class Visits:
 
     Args:
         pipe: what finds the faces.
+        folder: where finished edits are saved, until the visit ends.
         now: the time in seconds.
     """
 
-    def __init__(self, pipe: G2GAN, now: Callable[[], float] = time.monotonic) -> None:
-        self._pipe, self._now = pipe, now
+    def __init__(
+        self, pipe: G2GAN, folder: str | Path, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._pipe, self._folder, self._now = pipe, Path(folder), now
         self._visits: dict[str, Visit] = {}
         self._lock = threading.Lock()
 
@@ -89,7 +117,7 @@ class Visits:
         if not faces:
             raise NoFaceError("no face found")
         key = secrets.token_urlsafe(16)
-        visit = Visit(Path(path), photo, faces, self._pipe, seen=self._now())
+        visit = Visit(Path(path), photo, faces, self._pipe, self._folder, self._now())
         with self._lock:
             self._visits[key] = visit
             self._tidy()
@@ -113,14 +141,19 @@ class Visits:
     def close(self, key: str | None) -> None:
         """Forget a visit, if there is one."""
         with self._lock:
-            self._visits.pop(key, None)
+            visit = self._visits.pop(key, None)
+        if visit is not None:
+            visit.close()
 
     def __len__(self) -> int:
         return len(self._visits)
 
     def _tidy(self) -> None:
+        """Ends the visits that are over, and as many of the oldest as room is needed."""
         left = {key: v for key, v in self._visits.items() if self._now() - v.seen < KEPT}
         room = ROOM - sum(visit.bytes for visit in left.values())
         while room < 0 and len(left) > 1:
             room += left.pop(next(iter(left))).bytes
+        for key in self._visits.keys() - left.keys():
+            self._visits[key].close()
         self._visits = left
