@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import gradio as gr
-from gradio.utils import get_upload_folder
 from PIL import Image
 
 from g2gan import G2GAN, CheckpointError, FaceIndexError, G2GANError
@@ -76,7 +75,7 @@ def build(pipe: G2GAN, examples: Path = EXAMPLES) -> gr.Blocks:
         with gr.Tab("Synthesis"):
             by_hand = can_be_dragged(pipe)
             if by_hand:
-                synthesis(pipe, Visits(pipe, get_upload_folder()), neutral)
+                _by_hand(pipe, Visits(pipe), neutral)
             with gr.Column(visible=not by_hand):  # else for the API alone
                 _synthesis(pipe, () if by_hand else neutral)
         with gr.Tab("Transfer"):
@@ -120,6 +119,19 @@ def _synthesis(pipe: G2GAN, examples: list[Path]) -> None:
         return pipe.synthesize(photo, expression, intensity=intensity, face=face - 1).images[0]
 
     _wire(pipe, synthesize, [photo], [face], [expression, intensity], [result], button)
+
+
+def _by_hand(pipe: G2GAN, visits: Visits, examples: list[Path]) -> None:
+    photo, _ = _photo("Your photo", examples)
+    key = gr.State(None, time_to_live=KEPT, delete_callback=visits.close)
+    synthesis(pipe, visits, key)
+
+    @_in_plain_words
+    def begin(photo: dict | None, previous: str | None) -> str | None:
+        visits.close(previous)
+        return visits.open(_path(photo)) if photo else None
+
+    photo.change(begin, [photo, key], key, preprocess=False, api_visibility="private")
 
 
 def _transfer(pipe: G2GAN, expressed: list[Path], neutral: list[Path]) -> None:

@@ -10,9 +10,8 @@ from g2gan import G2GAN
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from g2gan.shape import LEFT_GAZE, RIGHT_GAZE, ShapeModel
-from space.words import label
+from space.words import NAMES, label
 
-SMILES = ("happiness/closed lips", "happiness", "laugh")
 SIDES = (" right", " left")  # as the picture shows them from left to right
 # What a slider does at its lower and at its upper end, each as (label, control). A control may
 # stand for two, one for each side of the face.
@@ -38,7 +37,7 @@ LIDS = (((37, 41), (38, 40)), ((43, 47), (44, 46)))  # landmarks, upper over low
 def looks(pipe: G2GAN) -> list[dict]:
     """Expressions and looks as {"name", "label"}: the neutral face first, then the smiles."""
     known = pipe.expressions + pipe.looks
-    first = [name for name in ("neutral", *SMILES) if name in known]
+    first = [name for name in NAMES if name in known]
     names = first + [name for name in known if name not in first]
     return [{"name": name, "label": label(name)} for name in names]
 

@@ -1,17 +1,11 @@
-"""The tab where a face is edited by hand: a portrait comes, and the editor takes its place."""
-
-from collections.abc import Sequence
-from pathlib import Path
+"""The tab where a face is edited by hand."""
 
 import gradio as gr
 
 from g2gan import G2GAN
 from g2gan.mesh import POINTS
 from space.editor import editor
-from space.visits import KEPT, Visits
-from space.words import in_one_line
-
-INVITATION = "Choose a portrait, then pull its mouth, brows or eyes where you want them."
+from space.visits import Visits
 
 
 def can_be_dragged(pipe: G2GAN) -> bool:
@@ -19,47 +13,32 @@ def can_be_dragged(pipe: G2GAN) -> bool:
     return pipe.shape_model.config.points == POINTS
 
 
-def synthesis(pipe: G2GAN, visits: Visits, examples: Sequence[Path]) -> None:
-    """Builds the tab's content.
+def synthesis(pipe: G2GAN, visits: Visits, key: gr.State, people: gr.HTML | None = None) -> gr.HTML:
+    """Builds the tab's content: the editor, which opens the photo that is chosen elsewhere.
 
     Args:
         pipe: what edits; `can_be_dragged`.
         visits: the photos that are being edited.
-        examples: portraits that open at one click.
+        key: of the visit, or `None`; its `change` tells of another photo.
+        people: where a face is chosen; its value's "chosen" is 0 for the largest, its `input` tells
+            of another. Without it, the editor offers the choice.
     """
-    key = gr.State(None, time_to_live=KEPT, delete_callback=visits.close)
-    with gr.Column() as chooser:
-        gr.Markdown(INVITATION)
-        photo = gr.Image(
-            label="Your photo",
-            type="filepath",
-            sources=["upload", "webcam", "clipboard"],
-            buttons=[],
-            height=320,
-        )
-        if examples:
-            gr.Examples(
-                [[str(path)] for path in examples],
-                [photo],
-                label="Or try one of these",
-                cache_examples=False,
-                api_visibility="private",
-            )
     stage = editor(pipe, visits)
 
-    def begin(photo: dict | None, previous: str | None) -> tuple:
-        visits.close(previous)
-        if not photo:
-            return None, None, gr.update(visible=True)
-        try:
-            opened = visits.open(photo["path"])
-        except Exception as error:
-            raise gr.Error(in_one_line(error), print_exception=False) from None
-        return opened, {"key": opened}, gr.update(visible=False)
+    def show(key: str | None, people: dict | None = None) -> dict | None:
+        if not key:
+            return None
+        return {"key": key} | ({"face": int(people["chosen"])} if people else {})
 
-    # the photo is opened by `open_photo`, with its limits, not by Gradio
-    hidden = {"api_visibility": "private", "show_progress": "minimal"}
-    photo.change(
-        begin, [photo, key], [key, stage, chooser], preprocess=False, concurrency_limit=2, **hidden
+    chosen = [key] if people is None else [key, people]
+    changes = [key.change] if people is None else [key.change, people.input]
+    gr.on(
+        changes,
+        show,
+        chosen,
+        stage,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
     )
-    stage.clear(lambda: None, outputs=photo, queue=False, **hidden)
+    return stage

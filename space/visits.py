@@ -45,7 +45,6 @@ class Visit:
     photo: Photo
     faces: list[Face]
     pipe: G2GAN
-    folder: Path  # for files that are to be downloaded
     seen: float = field(default_factory=time.monotonic)
     newest: int = 0  # the last preview that was asked for
     _neutral: dict[int, Start] = field(default_factory=dict)
@@ -64,8 +63,10 @@ class Visit:
                 self._neutral[face] = Start(np.asarray(edit.images[0]), edit.faces[0])
             return self._neutral[face]
 
-    def save(self, image: Image.Image) -> Path:
-        """Writes an edit in the photo's own format; the visit's last one makes room for it.
+    def save(self, image: Image.Image, folder: str | Path) -> Path:
+        """Writes an edit in the photo's own format, somewhere below a folder.
+
+        The visit's last one makes room for it, and the last of all goes with the visit.
 
         Raises:
             GoneError: the photo's file is no longer there.
@@ -74,7 +75,7 @@ class Visit:
             raise GoneError(GONE)
         with self._lock:
             if self._saved is None:
-                self._saved = TemporaryDirectory(dir=self.folder, prefix="edited-")
+                self._saved = TemporaryDirectory(dir=folder, prefix="edited-")
             return save_like(self.path, image, Path(self._saved.name, edited_name(self.path)))
 
     def close(self) -> None:
@@ -94,14 +95,11 @@ class Visits:
 
     Args:
         pipe: what finds the faces.
-        folder: where finished edits are saved, until the visit ends.
         now: the time in seconds.
     """
 
-    def __init__(
-        self, pipe: G2GAN, folder: str | Path, now: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._pipe, self._folder, self._now = pipe, Path(folder), now
+    def __init__(self, pipe: G2GAN, now: Callable[[], float] = time.monotonic) -> None:
+        self._pipe, self._now = pipe, now
         self._visits: dict[str, Visit] = {}
         self._lock = threading.Lock()
 
@@ -117,7 +115,7 @@ class Visits:
         if not faces:
             raise NoFaceError("no face found")
         key = secrets.token_urlsafe(16)
-        visit = Visit(Path(path), photo, faces, self._pipe, self._folder, self._now())
+        visit = Visit(Path(path), photo, faces, self._pipe, seen=self._now())
         with self._lock:
             self._visits[key] = visit
             self._tidy()

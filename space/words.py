@@ -11,16 +11,17 @@ NO_FACE = (
 )
 NOT_SO_MANY = "There are not that many faces in the photo; 1 is the largest."
 UNEXPECTED = "Something went wrong on our side. Please try again, or try another photo."
-NAMES = {
+NAMES = {  # in the order in which they are offered
     "neutral": "Neutral",
     "happiness/closed lips": "Closed smile",
     "happiness": "Smile",
+    "laugh": "Laugh",
+    "surprise": "Surprised",
     "sadness": "Sad",
     "anger": "Angry",
-    "surprise": "Surprised",
     "fear": "Afraid",
     "disgust": "Disgusted",
-    "contempt": "Contemptuous",
+    "contempt": "Scornful",
 }
 
 log = logging.getLogger("g2gan.space")

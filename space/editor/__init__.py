@@ -12,6 +12,7 @@ from pathlib import Path
 
 import gradio as gr
 import numpy as np
+from gradio.utils import get_upload_folder
 
 from g2gan import G2GAN, FaceIndexError, G2GANError
 from g2gan.flow import RINGS, drawing_order
@@ -29,7 +30,7 @@ HERE = Path(__file__).parent
 SCRIPTS = ("geometry.js", "warp.js", "editor.js")
 AT_ONCE = 2  # pictures that are painted at the same time
 SHARPEST, THUMBNAIL = 1024, 176  # pixels of a view's long side
-AROUND_SMALL = 1.3  # side of a thumbnail's view over the face's
+AROUND_SMALL = 1.15  # side of a thumbnail's view over the face's
 RELOAD = "this page is out of date; reload it and try again"
 
 
@@ -38,7 +39,10 @@ class QuestionError(G2GANError):
 
 
 def editor(pipe: G2GAN, visits: Visits, **kwargs: object) -> gr.HTML:
-    """The component. Its value is {"key": of a visit}, or None."""
+    """The component. Its value is {"key": of a visit}, or None.
+
+    With "face" in it, the choice of a face is left to others.
+    """
     return gr.HTML(
         html_template=(HERE / "editor.html").read_text("utf-8"),
         css_template=(HERE / "editor.css").read_text("utf-8"),
@@ -125,7 +129,7 @@ class Server:
         visit = self._visits.get(asked["key"])
         preset = Preset.from_json(asked["preset"])
         with self._turn:
-            path = visit.save(finished(visit, preset))
+            path = visit.save(finished(visit, preset), get_upload_folder())
         return {"path": path.as_posix(), "name": path.name}
 
     def preset(self, asked: dict) -> dict:

@@ -7,7 +7,7 @@ const SHARP = 768, QUICK = 384; // pixels of a view's long side: at rest, and wh
 const MOST_FLYING = 4; // previews under way at once, however far the server is
 const REST = 140, FINISH = 350; // ms without a change before the sharp preview, and the whole photo
 const STEP = 0.012; // eye distances that an arrow key moves a dot
-const PHONE = 560; // px of the stage below which dots are few and large
+const PHONE = 420; // px of the stage below which dots are few and large
 const STRONGEST = 1.5; // share of an expression
 
 // Landmarks that move as one; left is the picture's left.
@@ -16,10 +16,10 @@ const DOTS = [
   ["upper lip", [51, 62]], ["lower lip", [57, 66]], ["chin", [8, 57, 66]],
   ["left brow, inner end", [21]], ["right brow, inner end", [22]],
   ["left brow", [19]], ["right brow", [24]],
-  ["left upper lid", [37, 38]], ["right upper lid", [43, 44]],
   ["left eye: where it looks", [68, 69], 68], ["right eye: where it looks", [69, 68], 69],
 ];
 const MORE_DOTS = [
+  ["left upper lid", [37, 38]], ["right upper lid", [43, 44]],
   ["left brow, outer end", [17]], ["right brow, outer end", [26]],
   ["left lower lid", [40, 41]], ["right lower lid", [46, 47]],
   ["left nostril", [31]], ["right nostril", [35]],
@@ -66,15 +66,23 @@ function say(text) {
 // ---- a photo comes, or another face of it
 
 async function open(value) {
-  const key = value?.key ?? null;
-  if (key === (visit?.key ?? null)) return;
+  if (element.offsetParent === null) return; // on a tab that is closed: when it is opened
+  const key = value?.key ?? null, face = value?.face ?? 0;
+  if (key && key === visit?.key) {
+    if (value.face !== undefined && face !== session?.face) openFace(face);
+    return;
+  }
+  if (!key && !visit) return;
   session = null;
-  visit = key && { key, edits: {}, history: [{ face: 0, edits: "{}" }], at: 0, file: null };
+  visit = key && {
+    key, edits: {}, history: [{ face, edits: "{}" }], at: 0, file: null, chooses: value.face === undefined,
+  };
   root.dataset.state = key ? "opening" : "empty";
   say("");
   if (!key) return;
   const of = visit;
-  if (!(await openFace(0)) || of !== visit) return;
+  if (!(await openFace(face)) || of !== visit) return;
+  stage.scrollIntoView({ block: "nearest", behavior: "smooth" });
   const code = new URLSearchParams(location.hash.slice(1)).get("preset");
   if (code) await applyPreset(code);
 }
@@ -245,6 +253,7 @@ function finish(of) {
 // ---- dots
 
 let dragged = null, everyDot = false;
+const DOTS_SHOWN = { few: ["every", "All dots"], every: ["none", "No dots"], none: ["few", "Dots"] };
 
 function dots() {
   if (everyDot)
@@ -363,7 +372,7 @@ svg.addEventListener("keydown", (event) => {
 function buildFaces(pictures) {
   const button = (url, i) =>
     `<button type="button" data-face="${i}" aria-label="Face ${i + 1}" style="background-image:url(${url})"><span>${i + 1}</span></button>`;
-  find(".faces").innerHTML = pictures.length > 1 ? pictures.map(button).join("") : "";
+  find(".faces").innerHTML = pictures.length > 1 && visit.chooses ? pictures.map(button).join("") : "";
 }
 
 find(".faces").addEventListener("click", (event) => {
@@ -497,6 +506,14 @@ find(".right").addEventListener("dblclick", ({ target }) => {
   commit();
 });
 
+// The track is coloured from 0 to where the thumb is.
+function fill(input) {
+  const { min, max, value } = input, share = (at) => (100 * (at - min)) / (max - min);
+  const [from, to] = [share(0), share(value)].sort((a, b) => a - b);
+  input.style.setProperty("--from", `${from}%`);
+  input.style.setProperty("--to", `${to}%`);
+}
+
 // ---- buttons and sliders show the edit as it is
 
 function refresh() {
@@ -518,6 +535,7 @@ function refresh() {
   }
   shares.querySelectorAll("input").forEach((input) => {
     if (input !== sliding) input.value = now.expression[input.dataset.look];
+    fill(input);
   });
   const uneven = sliders.some(({ sides: [a, b] }) => b && Math.abs(sideValue(a) - sideValue(b)) > 1e-6);
   if (uneven && find(".together").checked) {
@@ -525,9 +543,9 @@ function refresh() {
     buildSliders(sliders);
   }
   root.querySelectorAll(".sliders input").forEach((input) => {
-    if (input === sliding) return;
     const { row, side } = input.dataset;
-    input.value = sideValue(sliders[row].sides[side ?? 0]);
+    if (input !== sliding) input.value = sideValue(sliders[row].sides[side ?? 0]);
+    fill(input);
   });
   root.querySelectorAll("[data-shortcut]").forEach((node) =>
     node.setAttribute("aria-pressed", isTaken(shortcuts[node.dataset.shortcut])));
@@ -581,12 +599,13 @@ const TOOLS = {
   mirror: () => { change(mirrored(edit())); commit(); },
   reset: () => { change(untouched()); commit(); },
   dots: (button) => {
-    everyDot = !everyDot;
-    button.setAttribute("aria-pressed", everyDot);
+    const [shown] = DOTS_SHOWN[root.dataset.dots ?? "few"];
+    root.dataset.dots = shown;
+    button.querySelector("span").textContent = DOTS_SHOWN[shown][1];
+    everyDot = shown === "every";
     buildDots();
   },
   download,
-  leave: () => trigger("clear"),
   link: async () => {
     const code = btoa(presetText(edited())).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
     const address = new URL(location.href);
@@ -658,4 +677,4 @@ new ResizeObserver(() => {
   else placeDots();
 }).observe(stage);
 watch("value", () => open(props.value));
-open(props.value);
+new IntersectionObserver(() => open(props.value), { rootMargin: "9999px" }).observe(element);
