@@ -30,6 +30,7 @@ SLIDERS = (
 )
 EYEBALL = 0.19  # eye distances from an eye's centre to its pupil
 TURN = 0.12  # eye distances that one click moves an iris at most
+NARROW = 0.005  # eye distances by which lids are nearer than usual, that anybody would notice
 EYES = ((RIGHT_GAZE, RIGHT_EYE, RIGHT_IRIS), (LEFT_GAZE, LEFT_EYE, LEFT_IRIS))
 LIDS = (((37, 41), (38, 40)), ((43, 47), (44, 46)))  # landmarks, upper over lower
 
@@ -96,7 +97,7 @@ def shortcuts(model: ShapeModel, mesh: np.ndarray) -> list[dict]:
             points = [LANDMARKS_68[upper], LANDMARKS_68[lower]]
             own, usual = ((face[points[1]] - face[points[0]])[1] for face in (head, mean))
             missing = float(usual - own)
-            if missing > 0:
+            if missing > NARROW:
                 open_eyes[str(upper)] = [0.0, round(-0.85 * missing, 4)]
                 open_eyes[str(lower)] = [0.0, round(0.15 * missing, 4)]
     return [

@@ -75,6 +75,7 @@ class Visit:
             raise GoneError(GONE)
         with self._lock:
             if self._saved is None:
+                Path(folder).mkdir(parents=True, exist_ok=True)
                 self._saved = TemporaryDirectory(dir=folder, prefix="edited-")
             return save_like(self.path, image, Path(self._saved.name, edited_name(self.path)))
 

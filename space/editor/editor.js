@@ -91,7 +91,11 @@ async function openFace(face) {
   const of = visit;
   root.dataset.state = "opening";
   const answer = await ask("face", { key: of.key, face });
-  if (of !== visit || !answer) return false;
+  if (of !== visit) return false;
+  if (!answer) {
+    root.dataset.state = session ? "ready" : "failed";
+    return false;
+  }
   const own = readStart(answer.start), original = await picture(own.picture);
   if (of !== visit) return false;
   session = {
@@ -590,7 +594,8 @@ async function download(button) {
     return;
   }
   const { root: site, api_prefix: api } = window.gradio_config;
-  save(`${site}${api}/file=${file.path}`, file.name);
+  const path = file.path.split("/").map(encodeURIComponent).join("/");
+  save(`${site}${api}/file=${path}`, file.name);
 }
 
 const TOOLS = {
