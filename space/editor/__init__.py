@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 SCRIPTS = ("geometry.js", "warp.js", "editor.js")
 AT_ONCE = 2  # pictures that are painted at the same time
 SHARPEST, THUMBNAIL = 1024, 176  # pixels of a view's long side
-AROUND_SMALL = 1.15  # side of a thumbnail's view over the face's
+AROUND_SMALL = 1.22  # side of a thumbnail's view over the face's
 RELOAD = "this page is out of date; reload it and try again"
 
 
