@@ -135,7 +135,13 @@ def _face_colour(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
 
 
 def batch_at(
-    data: PreparedSet, direction: Direction, seed: int, step: int, size: int, cycle: bool = False
+    data: PreparedSet,
+    direction: Direction,
+    seed: int,
+    step: int,
+    size: int,
+    cycle: bool = False,
+    part: slice = slice(None),
 ) -> Batch:
     """Batch number `step` of a run: the same whenever it is asked for.
 
@@ -144,9 +150,10 @@ def batch_at(
     Args:
         size: number of samples.
         cycle: fill `back_flow` and `back_gates` too.
+        part: which of them to make; one process' share.
     """
     samples = []
-    for place in range(step * size, (step + 1) * size):
+    for place in range(step * size, (step + 1) * size)[part]:
         lap, index = divmod(place, len(data.people))
         order = np.random.default_rng((seed, lap)).permutation(len(data.people))
         rng = np.random.default_rng((seed, 1 + step, place, direction == "removal"))
