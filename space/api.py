@@ -4,7 +4,7 @@ Files in, files out: an edit has the photo's own size and format. The page itsel
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import gradio as gr
 from PIL import Image
@@ -12,6 +12,7 @@ from PIL import Image
 from g2gan import G2GAN, FaceIndexError, G2GANError
 from g2gan.preset import FaceEdit, Preset
 from g2gan.saving import edited_name, save_like
+from g2gan.shape import PARTS
 from g2gan.strips import write_strip
 from space.interpolation import FRAMES, choices_of
 from space.photos import new_file
@@ -37,6 +38,7 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         start, end = gr.Dropdown(names, value="neutral"), gr.Dropdown(names, value="happiness")
         frames = gr.Number(FRAMES, precision=0)
         kind = gr.Dropdown(["mp4", "gif"], value="mp4")
+        parts = gr.CheckboxGroup([*PARTS], value=[*PARTS])
         file, file_a, file_b = gr.File(), gr.File(), gr.File()
 
     def remove(photo: str, face: int = 1, everybody: bool = False) -> str:
@@ -70,7 +72,13 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         edit = FaceEdit((_index(face),), {expression: 1.0}, intensity)
         return _saved(photo, Preset((edit,)).apply(pipe, photo).images[0], expression)
 
-    def transfer(photo_a: str, photo_b: str, face_a: int = 1, face_b: int = 1) -> tuple[str, str]:
+    def transfer(
+        photo_a: str,
+        photo_b: str,
+        face_a: int = 1,
+        face_b: int = 1,
+        parts: Sequence[str] = tuple(PARTS),
+    ) -> tuple[str, str]:
         """Swap the expressions of two people.
 
         Args:
@@ -78,12 +86,14 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
             photo_b: a photo of the second person.
             face_a: which face of the first photo, 1 being the largest.
             face_b: which face of the second photo.
+            parts: what is swapped of mouth, eyes and brows; the rest stays.
 
         Returns:
             The first photo with the second person's expression, then the second photo with the
             first person's, each at its own size and in its own format.
         """
-        swapped = pipe.transfer(photo_a, photo_b, face_a=_index(face_a), face_b=_index(face_b))
+        faces = {"face_a": _index(face_a), "face_b": _index(face_b)}
+        swapped = pipe.transfer(photo_a, photo_b, parts=parts, **faces)
         a_on_b, b_on_a = swapped.images
         return _saved(photo_a, b_on_a, "swapped"), _saved(photo_b, a_on_b, "swapped")
 
@@ -115,7 +125,7 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
 
     _offer(remove, [photo, face, everybody], file, photos=1)
     _offer(synthesize, [photo, expression, intensity, face], file, photos=1)
-    _offer(transfer, [photo_a, photo_b, face_a, face_b], [file_a, file_b], photos=2)
+    _offer(transfer, [photo_a, photo_b, face_a, face_b, parts], [file_a, file_b], photos=2)
     _offer(interpolate, [photo, start, end, frames, kind, face], file, photos=1)
 
 

@@ -7,6 +7,7 @@ import gradio as gr
 import numpy as np
 
 from g2gan import G2GAN, Face
+from g2gan.shape import PARTS
 from space.photos import (
     Portrait,
     edit_when_asked,
@@ -44,6 +45,9 @@ def transfer(
     gr.Markdown("Two people swap expressions. Choose a second portrait.", elem_classes="what")
     with gr.Row(elem_classes="second"):
         second = portrait(visits, "Second portrait", examples)
+    parts = gr.CheckboxGroup(
+        [(part.capitalize(), part) for part in PARTS], value=[*PARTS], label="What is swapped"
+    )
     example = _overview(pipe, *pair) if pair else None
     overview = gr.HTML(
         example,
@@ -57,10 +61,10 @@ def transfer(
         with gr.Column(min_width=240):
             edit_b = result("Second person")
 
-    def swap(visit_a: Visit, visit_b: Visit, a: int, b: int) -> Iterator[tuple]:
+    def swap(visit_a: Visit, visit_b: Visit, a: int, b: int, parts: list[str]) -> Iterator[tuple]:
         photos = [visit.photo.to_pil(visit.photo.rgb) for visit in (visit_a, visit_b)]
         faces = visit_a.faces[a], visit_b.faces[b]
-        swapped = pipe.transfer(*photos, face_a=faces[0], face_b=faces[1])
+        swapped = pipe.transfer(*photos, parts=parts, face_a=faces[0], face_b=faces[1])
         a_on_b, b_on_a = swapped.images
         visible = gr.update(visible=True)
         rows = [
@@ -78,7 +82,7 @@ def transfer(
         active,
         visits,
         [first, second],
-        [],
+        [parts],
         [overview, row, *edit_a, *edit_b],
         swap,
         lambda: (example, gr.update(visible=False), *no_result(), *no_result()),

@@ -13,6 +13,7 @@ from g2gan.landmarks import LandmarkDetector
 from g2gan.mesh import INNER_LIPS, LEFT_EYE, LEFT_IRIS, RIGHT_EYE
 from g2gan.shape import ShapeModel
 from train.animate import Rig, animate, pose_mesh
+from train.animated_set import animate_person
 from train.expressions import CONTROLS, LOOKS, RECIPES, draw, mirrored, of_parts, scaled
 from train.facekit import carry
 
@@ -153,3 +154,14 @@ def test_a_blend_is_the_sum_of_its_parts():
     assert of_parts(weights, ["eyes"]) == {"eyeBlink_L": 1.0, "gazeDown": 0.1, "shade": 0.3}
     assert of_parts(weights, ["mouth", "brows"]) == {"browDown": 0.5, "jawOpen": 0.2, "shade": 0.3}
     assert of_parts(weights, ["mouth", "eyes", "brows"]) == weights
+
+
+def test_a_person_is_animated_the_same_way_twice(rig, photo):
+    picture, mesh = (np.ascontiguousarray(each) for each in photo)
+    first, again = (animate_person(rig, picture, mesh, LandmarkDetector(), 3) for _ in range(2))
+    assert len(first.names) > len(RECIPES) * 2
+    assert first.names == again.names
+    assert first.weights == again.weights
+    for one, other in zip(first.images, again.images, strict=True):
+        assert np.array_equal(one, other)
+    assert np.array_equal(first.intended, again.intended)

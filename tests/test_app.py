@@ -104,6 +104,15 @@ def test_transfer_returns_the_first_photo_first(client, folder):
     assert edit_b.size == (2 * SIZE[0], SIZE[1])
 
 
+def test_parts_that_are_not_swapped_stay(client, folder):
+    one, two = handle_file(folder / "portrait.png"), handle_file(folder / "two.png")
+    edits = [
+        opened(client.predict(one, two, parts=parts, api_name="/transfer")[0])
+        for parts in (["mouth", "eyes", "brows"], ["brows"])
+    ]
+    assert edits[0].tobytes() != edits[1].tobytes()
+
+
 def test_interpolate_returns_a_clip_of_the_number_of_pictures_asked_for(client, folder):
     photo = handle_file(folder / "portrait.png")
     path = client.predict(photo, "own", "happiness", 5, "gif", api_name="/interpolate")
