@@ -97,6 +97,18 @@ def test_synthesize_grows_with_the_intensity(client, folder):
     assert len({image.tobytes() for image in (none, half, full)}) == 3
 
 
+def test_the_readmes_four_lines_edit_a_photo(client, folder, capsys):
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    (lines,) = [block for block in readme.split("```") if "gradio_client" in block]
+    lines = lines.removeprefix("python").replace("http://127.0.0.1:7860", client.src)
+    lines = lines.replace("portrait.jpg", str(folder / "portrait.jpg"))
+    assert len([line for line in lines.splitlines() if line]) <= 4
+    exec(lines, {})
+    path = capsys.readouterr().out.splitlines()[-1]
+    assert opened(path).size == SIZE
+    assert path.endswith("portrait-happiness.jpg")
+
+
 def test_transfer_returns_the_first_photo_first(client, folder):
     one, two = handle_file(folder / "portrait.png"), handle_file(folder / "two.png")
     edit_a, edit_b = map(opened, client.predict(one, two, api_name="/transfer"))
