@@ -33,6 +33,7 @@ from space.photos import (
     small_copy,
 )
 from space.removal import removal
+from space.synthesis import can_be_dragged, synthesis
 from space.theme import CSS, theme
 from space.transfer import transfer
 from space.visits import Visit, Visits
@@ -89,7 +90,10 @@ def build(pipe: G2GAN, examples: Path = EXAMPLES, lend: Lend | None = None) -> g
                 with gr.Tab("Removal") as tab:
                     removal(pipe, visits, tab, active, person, _before_after(pipe, smiling))
                 with gr.Tab("Synthesis") as tab:
-                    _synthesis(pipe, visits, tab, active, person)
+                    if can_be_dragged(pipe):
+                        synthesis(pipe, visits, person.key, person.people)
+                    else:
+                        _synthesis(pipe, visits, tab, active, person)
                 with gr.Tab("Transfer") as tab:
                     pair = (smiling[0], neutral[-1]) if smiling and neutral else None
                     others = _mixed(neutral, smiling)[-8:]

@@ -20,10 +20,12 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ge
 from huggingface_hub import logging as hub_logging
 from huggingface_hub.errors import (
     HfHubHTTPError,
+    HFValidationError,
     LocalTokenNotFoundError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
+from huggingface_hub.utils import validate_repo_id
 
 from g2gan.errors import CheckpointError, G2GANError
 from train.card import (
@@ -55,22 +57,18 @@ WELCOME = (
     f"{ONNX_FOLDER}/*.onnx",
     f"{ONNX_FOLDER}/{ONNX_RECORD}",
 )
+ONNX_PAGE = ROOT / "docs" / "onnx.md"
+ONNX_TEXT = f"""
+## Other runtimes
+
+`{ONNX_FOLDER}/` holds both generators as ONNX, made of these weights;
+[its page]({ONNX_FOLDER}/README.md) says what goes in, and what is done with what comes out.
+"""
 LARGEST = 1_000_000_000  # bytes of a checkpoint; the paper's two U-Nets in single precision: 340 MB
 
-SPACE_FILES = (
-    "app.py",
-    "requirements.txt",
-    "packages.txt",
-    "LICENSE",
-    "g2gan/**/*.py",
-    "g2gan/*.json",
-    "space/**/*.py",
-    "space/**/*.css",
-    "space/**/*.html",
-    "space/**/*.js",
-    "examples/*.jpg",
-    "examples/README.md",
-)
+SPACE_FILES = ("app.py", "requirements.txt", "packages.txt", "LICENSE")
+SPACE_FOLDERS = ("g2gan", "space", "examples")
+SPACE_KINDS = (".py", ".json", ".html", ".css", ".js", ".svg", ".jpg", ".md")  # no caches, backups
 PIN = "model.json"  # which model the page loads, at which revision; read by app.py
 SPACE_CARD = {
     "title": "G2-GAN: expressions by geometry",
@@ -134,7 +132,11 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _repo_id(text: str) -> str:
-    if text.count("/") != 1 or not all(text.split("/")):
+    try:
+        validate_repo_id(text)
+    except HFValidationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if "/" not in text:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form OWNER/NAME")
     return text
 
@@ -166,13 +168,16 @@ def checkpoint_files(folder: Path, model: str) -> Files:
     size = sum(_size(content) for content in files.values())
     if size > LARGEST:
         raise CheckpointError(f"{folder} has {_megabytes(size)}; no checkpoint of ours is so large")
+    text = card(folder, model)
     if any(name.startswith(f"{ONNX_FOLDER}/") for name in files):
         record = read_json(folder / ONNX_FOLDER / ONNX_RECORD)
         if record.get("weights") != results["weights"]:
             raise CheckpointError(
                 f"{folder / ONNX_FOLDER} was made of other weights; run python -m train.export_onnx"
             )
-    files["README.md"] = card(folder, model).encode()
+        files[f"{ONNX_FOLDER}/README.md"] = ONNX_PAGE
+        text += ONNX_TEXT
+    files["README.md"] = text.encode()
     return files
 
 
@@ -191,8 +196,11 @@ def space_files(model: str, revision: str, model_files: Files) -> Files:
         revision: its commit that the page loads.
         model_files: what the model's repo holds.
     """
-    paths = sorted({path for pattern in SPACE_FILES for path in ROOT.glob(pattern)})
-    files: Files = {path.relative_to(ROOT).as_posix(): path for path in paths}
+    files: Files = {name: ROOT / name for name in SPACE_FILES}
+    for folder in SPACE_FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in SPACE_KINDS:
+                files[path.relative_to(ROOT).as_posix()] = path
     loaded = sorted(name for name in model_files if _is_one_of(name, LOADED))
     front = SPACE_CARD | {
         "models": [model],
@@ -289,6 +297,8 @@ def in_one_line() -> Iterator[None]:
             f"the Hub cannot be reached ({type(error).__name__}); check the connection and run "
             "this again: what was uploaded need not be sent again"
         ) from error
+    except UnicodeError as error:  # raised while it writes the header
+        raise UploadError("your token holds a character that no token has; set it anew") from error
     except ValueError as error:  # how the client reports front matter that the Hub refuses
         raise UploadError(f"the Hub refused what was to be uploaded: {error}") from error
 

@@ -19,6 +19,7 @@ import onnxruntime
 import torch
 
 from g2gan import G2GAN
+from train.card import weights_digest
 from train.export_onnx import INPUTS, example_inputs, export_generator
 from train.files import write_json, write_text
 
@@ -65,6 +66,7 @@ def measure(checkpoint: Path) -> dict:
                 }
             )
     return {
+        "weights": weights_digest(checkpoint),
         "machine": platform.machine(),
         "python": platform.python_version(),
         "torch": torch.__version__,
@@ -85,14 +87,14 @@ def timed(run: Callable, *arguments: object) -> dict[str, float]:
 
 
 def speed_table(results: dict) -> str:
-    """The results as Markdown."""
+    """The results as Markdown, with the weights that they belong to."""
     lines = ["| generator | runtime | median | fastest | file |", "| --- | --- | --- | --- | --- |"]
     for row in results["rows"]:
         size = f"{row['megabytes']} MB" if "megabytes" in row else ""
         runtime = f"{row['runtime']} {results[row['runtime']]}"
         times = f"{row['median']} ms | {row['fastest']} ms"
         lines.append(f"| {row['generator']} | {runtime} | {times} | {size} |")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", f"Weights with SHA-256 `{results['weights']}`."])
 
 
 if __name__ == "__main__":

@@ -56,14 +56,20 @@ class CheckpointedPipeline(DiffusionPipeline):
         Raises:
             CheckpointError: it is missing, damaged, foreign, or of a newer format. Pickled weights
                 and code are never loaded.
+            TypeError: `dtype` is none of torch's.
         """
         name = os.fspath(pretrained_model_name_or_path)
         wanted = {"cache_dir", "force_download", "local_files_only", "token", "revision"}
         hub = {key: kwargs.pop(key) for key in wanted & kwargs.keys()}
-        dtype = kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None)
-        if isinstance(dtype, torch.dtype):
+        if dtype := kwargs.pop("dtype", None) or kwargs.pop("torch_dtype", None):
+            if not isinstance(dtype, torch.dtype):
+                raise TypeError(
+                    f"dtype must be one of torch's, such as torch.float16, not {dtype!r}"
+                )
             kwargs["dtype"] = {"default": dtype, "shape_model": torch.float32}
         kwargs |= {"use_safetensors": True, "trust_remote_code": False}
+        if "device_map" not in kwargs:  # else diffusers advises everybody to install accelerate
+            kwargs.setdefault("low_cpu_mem_usage", False)
         try:
             folder = Path(name)
             if not folder.is_dir():

@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import yaml
 
 LARGE = 1 << 20  # bytes; larger files go through LFS
-PART = 1 << 20  # bytes of one LFS request
+REQUEST = 8 << 20  # bytes of one request; an LFS file comes in parts of this size
 REPO = r"(?P<kind>models|spaces)/(?P<id>[^/]+/[^/]+)"
 RESOLVE = r"/(?P<space>spaces/)?(?P<id>[^/]+/[^/]+)/resolve/(?P<rev>[^/]+)/(?P<path>.+)"
 LFS = r"/(?P<space>spaces/)?(?P<id>[^/]+/[^/]+)\.git/info/lfs/objects/batch"
@@ -76,6 +76,7 @@ class HubServer:
         self.stored: dict[str, bytes] = {}  # large files by SHA-256
         self.parts: dict[str, dict[int, bytes]] = {}
         self.lock = threading.Lock()
+        self.large = LARGE
         self.capacity = 1000  # large files, before its disk is full
         self.requests: list[tuple[str, str, int]] = []  # method, path, bytes of the body
         handler = type("Handler", (_Handler,), {"hub": self})
@@ -119,6 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.route = unquote(urlsplit(self.path).path)
         self.hub.requests.append((self.command, self.route, len(self.body)))
         try:
+            if len(self.body) > REQUEST:
+                raise _Refused(413, "the request is too large")
             for method, pattern, answer in ROUTES:
                 match = re.fullmatch(pattern, self.route)
                 if match and method == self.command:
@@ -241,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
         _, files = self._tree(self._repo(kind, id, write=True), rev)
         answers = []
         for asked in json.loads(self.body)["files"]:
-            large = asked["size"] > LARGE
+            large = asked["size"] > self.hub.large
             answer = {"path": asked["path"], "uploadMode": "lfs" if large else "regular"}
             if asked["path"] in files:
                 answer["oid"] = _digests(files[asked["path"]])[large]
@@ -256,8 +259,6 @@ class _Handler(BaseHTTPRequestHandler):
             value = entry["value"]
             if entry["key"] == "file":
                 files[value["path"]] = base64.b64decode(value["content"])
-                if len(files[value["path"]]) > LARGE:
-                    raise _Refused(413, "the file is too large for a commit")
             elif entry["key"] == "lfsFile":
                 files[value["path"]] = self.hub.stored[value["oid"]]
             elif entry["key"] == "deletedFile":
@@ -273,8 +274,8 @@ class _Handler(BaseHTTPRequestHandler):
             answer = {"oid": oid, "size": size}
             if oid not in self.hub.stored:  # what is here already need not be sent again
                 place = f"{self.hub.url}/lfs/{oid}"
-                parts = {str(n): f"{place}/{n}" for n in range(1, ceil(size / PART) + 1)}
-                header = {"chunk_size": str(PART)} | parts
+                parts = {str(n): f"{place}/{n}" for n in range(1, ceil(size / REQUEST) + 1)}
+                header = {"chunk_size": str(REQUEST)} | parts
                 answer["actions"] = {"upload": {"href": place, "header": header}}
             objects.append(answer)
         self._json({"transfer": "multipart", "objects": objects})

@@ -1,4 +1,6 @@
-"""The page itself, in a real browser: every tab with an example, at a desk and on a telephone.
+"""The page itself, in a real browser: tabs with an example, at a desk and on a telephone.
+
+The synthesis tab is tested in `test_editor_page.py`.
 
 Needs Debian's `chromium` and `pip install playwright`; run with `pytest -m slow`.
 """
@@ -126,7 +128,7 @@ def pixels(path: Path) -> np.ndarray:
 def test_every_tab_edits_an_example_at_one_click(watched, troubles, tmp_path):
     page = watched
     page.locator(".side .samples .gallery-item").first.click()
-    for name in ("Removal", "Synthesis", "Transfer", "Interpolation"):
+    for name in ("Removal", "Transfer", "Interpolation"):
         panel = open_tab(page, name)
         if name == "Transfer":
             panel.locator(".samples .gallery-item").last.click()

@@ -86,7 +86,7 @@ def checkpoint(tmp_path: Path) -> Path:
     }
     (folder / "training.json").write_text(json.dumps(training))
     (folder / "shape_model").mkdir()
-    expressions = {"expressions": ["neutral", "happiness", "anger"]}
+    expressions = {"expressions": ["neutral", "happiness", "anger"], "looks": ["wink left"]}
     (folder / "shape_model" / "config.json").write_text(json.dumps(expressions))
     return folder
 
@@ -151,7 +151,7 @@ def test_every_main_figure_is_metadata_that_the_hub_s_own_reader_understands(che
 def test_card_says_what_was_learned_from_photographs_and_what_from_animated_ones(checkpoint):
     text = card.card(checkpoint)
     assert "learned from photographs: neutral, happiness." in text
-    assert "animated photographs: anger." in text
+    assert "animated photographs: anger, wink left." in text
 
 
 def test_card_counts_the_people_who_trained(checkpoint):
@@ -233,6 +233,22 @@ def test_results_of_other_weights_are_refused(checkpoint):
 def test_missing_results_are_refused_with_their_path(checkpoint):
     (checkpoint / "results.json").unlink()
     with pytest.raises(CheckpointError, match=re.escape("results.json")):
+        card.card(checkpoint)
+
+
+@pytest.mark.parametrize("file", ["results.json", "training.json"])
+@pytest.mark.parametrize("content", ["[]", "{", "3"])
+def test_records_that_are_none_are_refused(checkpoint, file, content):
+    (checkpoint / file).write_text(content, "utf-8")
+    with pytest.raises(CheckpointError, match=re.escape(file)):
+        card.card(checkpoint)
+
+
+def test_results_of_an_older_evaluation_are_refused(checkpoint):
+    results = card.read_results(checkpoint)
+    del results["means"]["strong"]
+    (checkpoint / "results.json").write_text(json.dumps(results), "utf-8")
+    with pytest.raises(CheckpointError, match=r"'strong'.*evaluate it again"):
         card.card(checkpoint)
 
 

@@ -256,6 +256,8 @@ def test_half_precision_is_the_networks_alone(whole, photo_and_face):
     pipe = G2GAN.from_pretrained(whole, dtype=torch.float16)
     assert pipe.synthesis.dtype == pipe.removal.dtype == torch.float16
     assert pipe.shape_model.mean.dtype == torch.float32
+    with pytest.raises(TypeError, match="dtype"):
+        G2GAN.from_pretrained(whole, dtype="float16")
     pipe.to(torch.bfloat16)
     assert pipe.synthesis.dtype == torch.bfloat16
     exact = G2GAN.from_pretrained(whole)

@@ -1,13 +1,11 @@
 """The whole circle over a Hub of our own: push, pull, edit, push again; and every refusal."""
 
 import json
-import os
+import math
 import shutil
 import socket
 import subprocess
-import sys
 import time
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,85 +13,20 @@ import numpy as np
 import pytest
 import tiny_paper
 import yaml
-from faces import draw_face
-from hub_server import LARGE, PART, HubServer, User
+from desk import MODEL, PULL, READER, ROOT, SPACE, TOKEN, USERS, WRONG, Desk, save_measured
+from hub_server import REQUEST, HubServer
 from huggingface_hub import HfApi
 from packaging.requirements import Requirement
 from PIL import Image
-from test_card import distinct_results
-from tiny import save_halved
 
 import hub_upload
 from train.card import PICTURE, weights_digest
 
-ROOT = Path(__file__).parents[1]
-TOKEN, READER, WRONG = "hf_VerySecretOwner", "hf_VerySecretReader", "hf_VerySecretWrong"
-MODEL, SPACE = "org/g2gan-tiny", "org/g2gan"
-PULL = """
-import sys
-from pathlib import Path
-import numpy as np
-from PIL import Image
-from g2gan import G2GAN, CheckpointError
-name, out, *options = sys.argv[1:]
-try:
-    pipe = G2GAN.from_pretrained(name, **dict(option.split("=") for option in options))
-except CheckpointError as error:
-    sys.exit(f"CheckpointError: {error}")
-pipe.synthesize(Path(out, "photo.png"), "happiness").images[0].save(Path(out, "edited.png"))
-"""
-
-
-@dataclass
-class Desk:
-    """A user's machine: a home with a cache, a Hub to talk to, commands to run."""
-
-    home: Path
-    url: str
-
-    def run(self, *command: str, **environment: str) -> subprocess.CompletedProcess:
-        """A command in a process of its own, as its user would run it."""
-        own = {
-            "HOME": str(self.home),
-            "HF_HOME": str(self.home / "hf"),
-            "HF_ENDPOINT": self.url,
-            "HF_HUB_DISABLE_XET": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "PYTHONPATH": str(ROOT),
-        }
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-        return subprocess.run(
-            [sys.executable, *command],
-            env=clean | own | environment,
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            timeout=500,
-            check=False,
-        )
-
-    def push(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess:
-        command = [str(ROOT / "hub_upload.py"), *map(str, arguments)]
-        return self.run(*command, **{"HF_TOKEN": TOKEN} | environment)
-
-    def pull(self, name: str, *options: str, **environment: str) -> np.ndarray:
-        """The edit of the drawn face by a checkpoint, in a process of its own."""
-        Image.fromarray(draw_face(400)).save(self.home / "photo.png")
-        done = self.run("-c", PULL, name, str(self.home), *options, **environment)
-        assert done.returncode == 0, done.stderr
-        return np.asarray(Image.open(self.home / "edited.png"))
-
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory) -> Path:
-    """A whole narrow checkpoint: weights, results, record, picture."""
     folder = tmp_path_factory.mktemp("made") / "g2gan-tiny"
-    save_halved(folder)
-    weights = weights_digest(folder)
-    results = {"weights": weights, **distinct_results()}
-    (folder / "results.json").write_text(json.dumps(results))
-    (folder / "training.json").write_text(json.dumps({"people": 12, "data": {}}))
-    Image.new("RGB", (64, 32)).save(folder / PICTURE, comment=weights)
+    save_measured(folder)
     return folder
 
 
@@ -104,8 +37,7 @@ def damaged(checkpoint, tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def hub():
-    users = {TOKEN: User("somebody", ("org",)), READER: User("somebody", ("org",), role="read")}
-    with HubServer(users) as server:
+    with HubServer(USERS) as server:
         yield server
 
 
@@ -201,6 +133,7 @@ def test_a_dry_run_shows_every_file_and_sends_nothing(hub, desk, checkpoint):
     [
         ({"HF_TOKEN": ""}, MODEL, "hf auth login"),
         ({"HF_TOKEN": WRONG}, MODEL, "does not know your token"),
+        ({"HF_TOKEN": WRONG + "ä"}, MODEL, "a character that no token has"),
         ({"HF_TOKEN": READER}, MODEL, "may only read"),
         ({}, "google/g2gan-tiny", "may not write to google"),
         ({"HF_HUB_OFFLINE": "1"}, MODEL, "HF_HUB_OFFLINE"),
@@ -298,6 +231,23 @@ def bloat_onnx(folder: Path) -> None:
         file.truncate(2 * hub_upload.LARGEST)
 
 
+def test_onnx_files_go_along_with_the_page_that_says_how_to_use_them(damaged):
+    (damaged / "onnx").mkdir()
+    (damaged / "onnx" / "removal.onnx").write_bytes(b"a graph")
+    (damaged / "onnx" / "onnx.json").write_text(json.dumps({"weights": weights_digest(damaged)}))
+    files = hub_upload.checkpoint_files(damaged, MODEL)
+    assert files["onnx/removal.onnx"] == damaged / "onnx" / "removal.onnx"
+    assert "paste-back" in files["onnx/README.md"].read_text("utf-8").lower()
+    assert "(onnx/README.md)" in files["README.md"].decode()
+
+
+@pytest.mark.parametrize("name", ["g2gan", "org/", "a/b/c", "org/a name", "org/" + "x" * 99])
+def test_a_name_that_no_repo_can_have_is_refused_before_anything_else(capsys, name):
+    with pytest.raises(SystemExit):
+        hub_upload.main(["nowhere", name])
+    assert "error: argument model:" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
@@ -305,6 +255,7 @@ def bloat_onnx(folder: Path) -> None:
         (spoil_picture, "made with other weights"),
         (spoil_onnx, "made of other weights"),
         (link_a_file, "is a link"),
+        (lambda folder: (folder / "results.json").write_text("[]"), "results.json"),
         (lambda folder: (folder / "results.json").unlink(), "results.json cannot be read"),
         (lambda folder: (folder / "model_index.json").unlink(), "has no model_index.json"),
         (lambda folder: (folder / "training.json").write_text(""), "is empty"),
@@ -329,26 +280,47 @@ def test_weights_that_do_not_load_are_not_uploaded(hub, desk, damaged):
     assert ("models", "org/damaged") not in hub.repos
 
 
-def test_a_large_file_goes_in_parts_and_a_broken_upload_goes_on(hub, tmp_path, monkeypatch):
+@pytest.fixture
+def paper_sized(tmp_path, monkeypatch) -> dict[str, Path]:
+    """Two files as large as the paper's generators in half precision."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    rng = np.random.default_rng(0)
-    files = {}
-    for name in ("a.bin", "b.bin"):
-        files[name] = tmp_path / name
-        files[name].write_bytes(rng.bytes(8 * LARGE + 1))
-    api = HfApi(hub.url, token=TOKEN)
-    hub.capacity = len(hub.stored) + 1
-    with (
-        pytest.raises(hub_upload.UploadError, match="need not be sent again"),
-        hub_upload.in_one_line(),
-    ):
-        hub_upload.upload(api, "model", "org/large", files, public=False)
-    hub.capacity = 1000
-    del hub.requests[:]
-    hub_upload.upload(api, "model", "org/large", files, public=False)
-    assert hub.files("models", "org/large") == {n: p.read_bytes() for n, p in files.items()}
-    assert len(hub.sent("PUT", "/lfs/")) == 9  # of eighteen parts, the first file's were there
-    assert max(size for _, _, size in hub.requests) <= PART
+    files = {name: tmp_path / name for name in ("synthesis.bin", "removal.bin")}
+    for name, path in files.items():
+        with path.open("wb") as file:
+            file.write(name.encode())
+            file.truncate(170_000_000)
+    return files
+
+
+def test_large_files_go_in_parts_and_a_broken_upload_goes_on(paper_sized):
+    parts = math.ceil(170_000_000 / REQUEST)  # of a file
+    with HubServer(USERS) as hub:
+        api = HfApi(hub.url, token=TOKEN)
+        hub.capacity = 1
+        with (
+            pytest.raises(hub_upload.UploadError, match="need not be sent again"),
+            hub_upload.in_one_line(),
+        ):
+            hub_upload.upload(api, "model", "org/large", paper_sized, public=False)
+        assert len(hub.sent("PUT", "/lfs/")) == 2 * parts
+        hub.capacity = 2
+        revision = hub_upload.upload(api, "model", "org/large", paper_sized, public=False)
+        assert len(hub.sent("PUT", "/lfs/")) == 3 * parts  # one of the two was there
+        assert revision == hub_upload.upload(api, "model", "org/large", paper_sized, public=False)
+        assert len(hub.sent("PUT", "/lfs/")) == 3 * parts
+        assert max(size for _, _, size in hub.requests) <= REQUEST
+        for name, content in hub.files("models", "org/large").items():
+            assert content == paper_sized[name].read_bytes()
+
+
+def test_a_file_that_would_go_in_one_request_is_refused_in_one_line(paper_sized):
+    with HubServer(USERS) as hub:
+        hub.large, api = math.inf, HfApi(hub.url, token=TOKEN)
+        with (
+            pytest.raises(hub_upload.UploadError, match="a file is too large"),
+            hub_upload.in_one_line(),
+        ):
+            hub_upload.upload(api, "model", "org/large", paper_sized, public=False)
 
 
 def test_files_that_are_gone_from_the_folder_go_from_the_repo(hub, tmp_path):
@@ -393,6 +365,21 @@ def test_the_space_is_pinned_and_says_what_it_loads(published, hub):
     assert version("gradio") in gradio.specifier
 
 
+def test_the_space_holds_all_that_is_kept_of_its_folders(published, hub):
+    """And nothing else that lies about there."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("this is no clone, so nobody knows which files belong to it")
+    kept = subprocess.run(
+        ["git", "ls-files", "--", *hub_upload.SPACE_FILES, *hub_upload.SPACE_FOLDERS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    made = {"README.md", hub_upload.PIN}
+    assert hub.files("spaces", SPACE).keys() == made | set(kept.stdout.splitlines())
+
+
 SERVE = """
 import sys, urllib.request
 sys.path.insert(0, "")
@@ -410,8 +397,8 @@ def test_a_space_of_exactly_the_uploaded_files_starts(published, hub, tmp_path):
         path = tmp_path / "space" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    desk = Desk(tmp_path / "space", hub.url)
-    done = desk.run("-c", SERVE, str(desk.home), HF_TOKEN=TOKEN, PYTHONPATH="")
+    desk = Desk(tmp_path / "space", hub.url, sources="")
+    done = desk.run("-c", SERVE, str(desk.home), HF_TOKEN=TOKEN)
     assert done.returncode == 0, done.stderr
     status, folder = done.stdout.split()[-2:]
     assert status == "200"

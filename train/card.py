@@ -23,6 +23,7 @@ RESULTS_FILE, TRAINING_FILE = "results.json", "training.json"
 EXPRESSIONS_FILE = "expressions.json"  # made by train.evaluate_expressions
 PICTURE = "edits.jpg"  # made by train.figures, its comment the digest of the weights
 ONNX_FOLDER, ONNX_RECORD = "onnx", "onnx.json"  # made by train.export_onnx
+SHAPE = "shape_model/config.json"
 README = Path(__file__).resolve().parents[1] / "README.md"
 BLOCK = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 
@@ -158,16 +159,26 @@ def card(checkpoint: Path, name: str | None = None) -> str:
         name: what `from_pretrained` is told, such as a Hub id; by default its folder in a clone.
 
     Raises:
-        CheckpointError: a file is missing, or the results were measured on other weights.
+        CheckpointError: a file is missing or incomplete, or was made of other weights.
     """
     results = read_results(checkpoint)
     training = read_json(checkpoint / TRAINING_FILE)
-    title = checkpoint.resolve().name
-    if "table_1" in results:
-        from train.paper_card import paper_card  # imports torch, which hub_upload.py may not need
+    try:
+        if "table_1" in results:
+            from train.paper_card import paper_card  # imports torch, which hub_upload.py may not
 
-        known = read_json(checkpoint / "shape_model" / "config.json")["expressions"]
-        return paper_card(title, name or str(checkpoint), results, training, known[-1])
+            title, known = checkpoint.resolve().name, read_json(checkpoint / SHAPE)["expressions"]
+            return paper_card(title, name or str(checkpoint), results, training, known[-1])
+        return _photo_card(checkpoint, name, results, training)
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(
+            f"a figure is missing from the JSON files in {checkpoint} ({error}); "
+            "export and evaluate it again"
+        ) from error
+
+
+def _photo_card(checkpoint: Path, name: str | None, results: dict, training: dict) -> str:
+    title = checkpoint.resolve().name
     folder = f"checkpoints/{title}"  # in a clone; where it lies here is nobody's business
     data = ModelCardData(
         license="mit",
@@ -211,9 +222,12 @@ def read_results(checkpoint: Path) -> dict:
 def read_json(path: Path) -> dict:
     """A JSON file of a checkpoint; `CheckpointError` where there is none."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        content = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise CheckpointError(f"{path} holds no named figures; make it again")
+    return content
 
 
 def weights_digest(checkpoint: Path) -> str:
@@ -252,14 +266,16 @@ def picture_line(checkpoint: Path, weights: str) -> str:
 def expressions_line(checkpoint: Path, training: dict) -> str:
     """Which named expressions were learned from photographs, and which from animated ones.
 
-    The training record names the latter in `data.animated`.
+    The training record names the latter in `data.animated`. Looks and controls are the 3D face
+    model's alone.
     """
-    names = read_json(checkpoint / "shape_model" / "config.json")["expressions"]
+    known = read_json(checkpoint / SHAPE)
+    names, others = known["expressions"], [*known.get("looks", []), *known.get("controls", [])]
     animated = training.get("data", {}).get("animated", [])
     seen = [name for name in names if name not in animated]
     return (
         f"Expressions learned from photographs: {', '.join(seen)}. Learned from animated "
-        f"photographs: {', '.join(animated) or 'none'}."
+        f"photographs: {', '.join([*animated, *others]) or 'none'}."
     )
 
 
