@@ -17,7 +17,10 @@ import numpy as np
 from gradio.utils import get_upload_folder
 from PIL import Image, ImageOps
 
+from g2gan import G2GAN
 from g2gan.saving import edited_name, save_like
+from g2gan.shape import PARTS
+from space.synthesis import can_be_dragged
 from space.views import as_data_url
 from space.visits import GONE, Visit, Visits
 from space.words import in_one_line
@@ -163,6 +166,15 @@ def small_copy(image: Image.Image) -> str:
     path = new_file("shown.jpg")
     path.write_bytes(buffer.getvalue())
     return str(path)
+
+
+def choice_of_parts(pipe: G2GAN, label: str) -> gr.CheckboxGroup:
+    """Puts mouth, eyes and brows on the page, to be edited each or not; hidden where a checkpoint
+    edits whole faces only.
+    """
+    choices = [(part.capitalize(), part) for part in PARTS]
+    visible = can_be_dragged(pipe)
+    return gr.CheckboxGroup(choices, value=list(PARTS), label=label, visible=visible)
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,7 @@ def open_tab(page: Page, tab: str) -> None:
 
 def save(page: Page, path: Path) -> None:
     page.mouse.move(0, 0)
-    page.wait_for_timeout(1500)  # for pictures to be fetched and for what fades
+    page.wait_for_timeout(2500)  # for pictures to be fetched and for what fades
     picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
     picture.convert("RGB").save(path, quality=82)
 

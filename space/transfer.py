@@ -9,6 +9,7 @@ import numpy as np
 from g2gan import G2GAN, Face
 from space.photos import (
     Portrait,
+    choice_of_parts,
     edit_when_asked,
     face_crop,
     no_result,
@@ -44,6 +45,7 @@ def transfer(
     gr.Markdown("Two people swap expressions. Choose a second portrait.", elem_classes="what")
     with gr.Row(elem_classes="second"):
         second = portrait(visits, "Second portrait", examples)
+    parts = choice_of_parts(pipe, "Swap")
     example = _overview(pipe, *pair) if pair else None
     overview = gr.HTML(
         example,
@@ -57,11 +59,13 @@ def transfer(
         with gr.Column(min_width=240):
             edit_b = result("Second person")
 
-    def swap(visit_a: Visit, visit_b: Visit, a: int, b: int) -> Iterator[tuple]:
+    def swap(visit_a: Visit, visit_b: Visit, a: int, b: int, parts: list[str]) -> Iterator[tuple]:
         photos = [visit.photo.to_pil(visit.photo.rgb) for visit in (visit_a, visit_b)]
         faces = visit_a.faces[a], visit_b.faces[b]
-        swapped = pipe.transfer(*photos, face_a=faces[0], face_b=faces[1])
-        a_on_b, b_on_a = swapped.images
+        a_on_b, b_on_a = photos[::-1]
+        if parts:
+            swapped = pipe.transfer(*photos, parts=parts, face_a=faces[0], face_b=faces[1])
+            a_on_b, b_on_a = swapped.images
         visible = gr.update(visible=True)
         rows = [
             _row(visit.photo.rgb, visit.neutral(index).rgb, np.asarray(image.convert("RGB")), face)
@@ -78,7 +82,7 @@ def transfer(
         active,
         visits,
         [first, second],
-        [],
+        [parts],
         [overview, row, *edit_a, *edit_b],
         swap,
         lambda: (example, gr.update(visible=False), *no_result(), *no_result()),

@@ -152,6 +152,18 @@ def test_the_chosen_face_is_edited_or_everybodys(client, folder):
     assert everybody[:, 450:].any()
 
 
+def test_only_the_parts_asked_for_become_neutral_or_are_swapped(client, folder):
+    photo = folder / "portrait.png"
+    mouth = client.predict(handle_file(photo), parts=["mouth"], api_name="/remove")
+    assert opened(mouth).tobytes() != remove(client, photo).tobytes()
+    two = handle_file(folder / "two.png")
+    whole, mouths = (
+        client.predict(handle_file(photo), two, parts=parts, api_name="/transfer")[0]
+        for parts in (["mouth", "eyes", "brows"], ["mouth"])
+    )
+    assert opened(whole).tobytes() != opened(mouths).tobytes()
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
