@@ -7,7 +7,6 @@ import gradio as gr
 from g2gan import G2GAN
 from g2gan.shape import PARTS
 from space.photos import (
-    PARTS,
     Portrait,
     choice_of_parts,
     edit_when_asked,
