@@ -73,7 +73,6 @@ def build(pipe: G2GAN, examples: Path = EXAMPLES, lend: Lend | None = None) -> g
         lend: makes a function run on a lent graphics card, where there is one.
     """
     neutral, smiling = (sorted(examples.glob(f"*-{kind}.jpg")) for kind in ("neutral", "smiling"))
-    gr.set_static_paths([examples])  # as temporary copies, they would be deleted with the visitors'
     visits = Visits(pipe)
     make_strip = on_the_card_first(strip, pipe, lend)
     with gr.Blocks(

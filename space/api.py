@@ -33,6 +33,7 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         photo, photo_a, photo_b = (gr.File(type="filepath") for _ in range(3))
         face, face_a, face_b = (gr.Number(1, precision=0) for _ in range(3))
         everybody = gr.Checkbox(False)
+        parts = gr.CheckboxGroup(list(PARTS), value=list(PARTS))
         expression = gr.Dropdown([*pipe.expressions, *pipe.looks], value="happiness")
         intensity = gr.Number(1.0)
         start, end = gr.Dropdown(names, value="neutral"), gr.Dropdown(names, value="happiness")
@@ -41,19 +42,25 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         parts = gr.CheckboxGroup([*PARTS], value=[*PARTS])
         file, file_a, file_b = gr.File(), gr.File(), gr.File()
 
-    def remove(photo: str, face: int = 1, everybody: bool = False) -> str:
+    def remove(
+        photo: str, face: int = 1, everybody: bool = False, parts: Sequence[str] = PARTS
+    ) -> str:
         """Take the expression off a face in a photo: no smile, no frown.
 
         Args:
             photo: a photo with at least one face; JPEG, PNG, WebP, HEIC or AVIF, below 50 MB.
             face: which face, 1 being the largest.
             everybody: take the expression off every face instead.
+            parts: which parts of the face become neutral: "mouth", "eyes", "brows".
 
         Returns:
             The photo with its face changed, at its own size and in its own format.
         """
-        edit = FaceEdit("all" if everybody else (_index(face),))
-        return _saved(photo, Preset((edit,)).apply(pipe, photo).images[0], "plain")
+        faces = pipe.detect(photo) if everybody else []
+        image = pipe.remove(photo, parts=parts, face=(faces or [_index(face)])[0]).images[0]
+        for each in faces[1:]:
+            image = pipe.remove(image, parts=parts, face=each).images[0]
+        return _saved(photo, image, "plain")
 
     def synthesize(
         photo: str, expression: str = "happiness", intensity: float = 1.0, face: int = 1
@@ -77,7 +84,7 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         photo_b: str,
         face_a: int = 1,
         face_b: int = 1,
-        parts: Sequence[str] = tuple(PARTS),
+        parts: Sequence[str] = PARTS,
     ) -> tuple[str, str]:
         """Swap the expressions of two people.
 
@@ -86,14 +93,14 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
             photo_b: a photo of the second person.
             face_a: which face of the first photo, 1 being the largest.
             face_b: which face of the second photo.
-            parts: what is swapped of mouth, eyes and brows; the rest stays.
+            parts: which parts of the faces are swapped: "mouth", "eyes", "brows".
 
         Returns:
             The first photo with the second person's expression, then the second photo with the
             first person's, each at its own size and in its own format.
         """
-        faces = {"face_a": _index(face_a), "face_b": _index(face_b)}
-        swapped = pipe.transfer(photo_a, photo_b, parts=parts, **faces)
+        chosen = {"face_a": _index(face_a), "face_b": _index(face_b)}
+        swapped = pipe.transfer(photo_a, photo_b, parts=parts, **chosen)
         a_on_b, b_on_a = swapped.images
         return _saved(photo_a, b_on_a, "swapped"), _saved(photo_b, a_on_b, "swapped")
 
@@ -123,7 +130,7 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         images = make_strip(photo, _index(face), start, end, int(frames))
         return str(write_strip(images, new_file(f"{start}-to-{end}.{format}".replace("/", "-"))))
 
-    _offer(remove, [photo, face, everybody], file, photos=1)
+    _offer(remove, [photo, face, everybody, parts], file, photos=1)
     _offer(synthesize, [photo, expression, intensity, face], file, photos=1)
     _offer(transfer, [photo_a, photo_b, face_a, face_b, parts], [file_a, file_b], photos=2)
     _offer(interpolate, [photo, start, end, frames, kind, face], file, photos=1)

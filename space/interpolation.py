@@ -53,7 +53,7 @@ def interpolation(
 
     first = None
     if example:
-        images = strip(pipe, shrunk(example, STAGE), 0, NEUTRAL, last, 9)
+        images = strip(pipe, shrunk(example, 480), 0, NEUTRAL, last, 7)
         first = played(images, NEUTRAL, last)
     player = gr.HTML(
         first,

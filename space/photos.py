@@ -15,17 +15,26 @@ import cv2
 import gradio as gr
 import numpy as np
 from gradio.utils import get_upload_folder
-from PIL import Image
+from PIL import Image, ImageOps
 
+from g2gan import G2GAN
 from g2gan.saving import edited_name, save_like
+from g2gan.shape import PARTS
+from space.synthesis import can_be_dragged
 from space.views import as_data_url
 from space.visits import GONE, Visit, Visits
 from space.words import in_one_line
 
 SEEN = 1600  # pixels of the longer side of what the page shows
-CHIP = 112  # pixels of a face to choose
+CHIP, THUMBNAIL = 112, 192  # pixels of a face to choose, and of an example
 NOBODY = {"faces": [], "chosen": 0}
 INVITATION = "Choose a portrait\nupload, camera or clipboard"
+CLICKED = """
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) trigger("click", { index: Number(button.dataset.index) });
+});
+"""
 HERE = Path(__file__).parent
 SAVE, SAVING = "Download at full size", "Preparing the download …"
 
@@ -70,21 +79,24 @@ def portrait(visits: Visits, label: str, examples: Sequence[Path] = ()) -> Portr
     key = gr.State(None, time_to_live=3600, delete_callback=visits.close)
     outputs = [picture, key, people, trouble]
 
-    def choose(sent: dict | None) -> tuple:
+    def choose(sent: dict | None, last: str | None) -> tuple:
+        visits.close(last)
         return _opened(visits, sent["path"] if sent else None)
 
+    def choose_example(last: str | None, event: gr.EventData) -> tuple:
+        visits.close(last)
+        return _opened(visits, str(examples[event.index]))
+
     hidden = {"api_visibility": "private", "outputs": outputs, "show_progress_on": [picture]}
-    picture.input(choose, picture, preprocess=False, **hidden)
-    picture.clear(lambda: _opened(visits, None), **hidden)
+    gr.on([picture.input, picture.clear], choose, [picture, key], preprocess=False, **hidden)
     if examples:
-        samples = gr.Dataset(
-            components=[gr.Image(type="filepath", visible=False)],
-            samples=[[str(path)] for path in examples],
-            label="No photo at hand? Try one of these",
-            type="index",
+        samples = gr.HTML(
+            [_sample(path) for path in examples],
+            html_template=(HERE / "samples.html").read_text("utf-8"),
+            js_on_load=CLICKED,
             elem_classes="samples",
         )
-        samples.click(lambda index: _opened(visits, str(examples[index])), samples, **hidden)
+        samples.click(choose_example, key, **hidden)
     return Portrait(picture, key, people)
 
 
@@ -108,17 +120,21 @@ def _alert(line: str) -> str:
     return f'<p role="alert">{escaped}</p>'
 
 
+def _sample(path: Path) -> dict:
+    with Image.open(path) as photo:
+        square = ImageOps.fit(photo.convert("RGB"), (THUMBNAIL, THUMBNAIL), centering=(0.5, 0.2))
+    return {"name": path.stem.replace("-", " "), "picture": as_data_url(np.asarray(square))}
+
+
 def face_crop(rgb: np.ndarray, box: tuple[float, float, float, float], side: int) -> np.ndarray:
     """A square (side, side, 3) round a face's box, with its hair and chin."""
     x0, y0, x1, y1 = box
     half = 0.75 * max(x1 - x0, y1 - y0)
-    centre = (x0 + x1) / 2, (y0 + y1) / 2 - 0.1 * half
-    scale = side / (2 * half)
-    shift = [side / 2 - scale * value for value in centre]
-    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    if scale < 0.5:  # or the warp would skip pixels
-        rgb = cv2.blur(rgb, (round(0.5 / scale) * 2 + 1,) * 2)
-    return cv2.warpAffine(rgb, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    left, top = round((x0 + x1) / 2 - half), round((y0 + y1) / 2 - 1.1 * half)
+    reach = np.arange(round(2 * half))
+    rows = np.clip(top + reach, 0, rgb.shape[0] - 1)  # past the border, its pixels are repeated
+    columns = np.clip(left + reach, 0, rgb.shape[1] - 1)
+    return cv2.resize(rgb[rows[:, None], columns], (side, side), interpolation=cv2.INTER_AREA)
 
 
 def new_file(name: str) -> Path:
@@ -138,8 +154,9 @@ def shrunk(path: Path, side: int) -> Image.Image:
 
 def small_copy(image: Image.Image) -> str:
     """The path of a JPEG to be shown, in the picture's own colours."""
-    shown = image.copy()
-    shown.thumbnail((SEEN, SEEN), reducing_gap=2)
+    scale = min(1.0, SEEN / max(image.size))
+    size = tuple(max(1, round(side * scale)) for side in image.size)
+    shown = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
     if shown.has_transparency_data:
         ground = Image.new("RGBA", shown.size, "white")
         ground.alpha_composite(shown.convert("RGBA"))
@@ -149,6 +166,15 @@ def small_copy(image: Image.Image) -> str:
     path = new_file("shown.jpg")
     path.write_bytes(buffer.getvalue())
     return str(path)
+
+
+def choice_of_parts(pipe: G2GAN, label: str) -> gr.CheckboxGroup:
+    """Puts mouth, eyes and brows on the page, to be edited each or not; hidden where a checkpoint
+    edits whole faces only.
+    """
+    choices = [(part.capitalize(), part) for part in PARTS]
+    visible = can_be_dragged(pipe)
+    return gr.CheckboxGroup(choices, value=list(PARTS), label=label, visible=visible)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,16 @@ from collections.abc import Iterator
 import gradio as gr
 
 from g2gan import G2GAN
-from g2gan.preset import FaceEdit, Preset
-from space.photos import Portrait, edit_when_asked, no_result, result, saved, shown
+from g2gan.shape import PARTS
+from space.photos import (
+    Portrait,
+    choice_of_parts,
+    edit_when_asked,
+    no_result,
+    result,
+    saved,
+    shown,
+)
 from space.visits import Visit, Visits
 
 
@@ -24,15 +32,18 @@ def removal(
         example: files of a portrait before and after, shown until there is a photo.
     """
     gr.Markdown("Takes a smile, or any other expression, off a face.", elem_classes="what")
-    everybody = gr.Checkbox(label="Everybody in the photo", visible=False)
+    with gr.Row(elem_classes="choices"):
+        parts = choice_of_parts(pipe, "Becomes neutral")
+        everybody = gr.Checkbox(label="Everybody in the photo", visible=False)
     edited = result("Before and after", example)
 
-    def remove(visit: Visit, face: int, everybody: bool) -> Iterator[tuple]:
-        if everybody:
-            plain = Preset((FaceEdit("all"),)).apply(pipe, visit.photo.to_pil(visit.photo.rgb))
-            image = plain.images[0]
-        else:
+    def remove(visit: Visit, face: int, parts: list[str], everybody: bool) -> Iterator[tuple]:
+        image = visit.photo.to_pil(visit.photo.rgb)
+        if not everybody and set(parts) == set(PARTS):
             image = visit.photo.to_pil(visit.neutral(face).rgb)
+        elif parts:
+            for each in visit.faces if everybody else visit.faces[face : face + 1]:
+                image = pipe.remove(image, parts=parts, face=each).images[0]
         yield shown(visit, image)
         yield saved(visit, image, "plain")
 
@@ -48,7 +59,7 @@ def removal(
         active,
         visits,
         [portrait],
-        [everybody],
+        [parts, everybody],
         list(edited),
         remove,
         lambda: no_result(example),

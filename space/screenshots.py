@@ -18,7 +18,7 @@ import app
 CHROMIUM = "/usr/bin/chromium"
 DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LOOKS = {"light": (DESK, "light"), "dark": (DESK, "dark"), "phone": (TELEPHONE, "light")}
-TABS = ("removal", "synthesis", "transfer", "interpolation")
+DOWNLOADS = {"removal": 1, "synthesis": 0, "transfer": 2, "interpolation": 2}
 PATIENCE = 120_000  # ms
 
 
@@ -26,11 +26,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("docs/page"))
     parser.add_argument("--kind", choices=("jpg", "png"), default="jpg")
-    parser.add_argument("--tabs", nargs="+", choices=TABS, default=TABS)
+    parser.add_argument("--tabs", nargs="+", choices=DOWNLOADS, default=list(DOWNLOADS))
     asked = parser.parse_args(arguments)
     asked.out.mkdir(parents=True, exist_ok=True)
     served = app.build(app.load())
     _, url, _ = served.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
+    expect.set_options(timeout=PATIENCE)
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for look, (size, scheme) in LOOKS.items():
@@ -57,13 +58,13 @@ def open_tab(page: Page, tab: str) -> None:
     panel = page.locator("div[role=tabpanel]:visible")
     if tab == "transfer":
         panel.locator(".samples .gallery-item").nth(1).click()
-    for download in panel.locator(".save").all():
-        expect(download).to_be_enabled()
+    for number in range(DOWNLOADS[tab]):
+        expect(panel.locator(".save").nth(number)).to_be_enabled()
 
 
 def save(page: Page, path: Path) -> None:
     page.mouse.move(0, 0)
-    page.wait_for_timeout(1500)  # for pictures to be fetched and for what fades
+    page.wait_for_timeout(2500)  # for pictures to be fetched and for what fades
     picture = Image.open(io.BytesIO(page.screenshot(full_page=True)))
     picture.convert("RGB").save(path, quality=82)
 

@@ -10,6 +10,7 @@ from g2gan import G2GAN, Face
 from g2gan.shape import PARTS
 from space.photos import (
     Portrait,
+    choice_of_parts,
     edit_when_asked,
     face_crop,
     no_result,
@@ -45,9 +46,7 @@ def transfer(
     gr.Markdown("Two people swap expressions. Choose a second portrait.", elem_classes="what")
     with gr.Row(elem_classes="second"):
         second = portrait(visits, "Second portrait", examples)
-    parts = gr.CheckboxGroup(
-        [(part.capitalize(), part) for part in PARTS], value=[*PARTS], label="What is swapped"
-    )
+    parts = choice_of_parts(pipe, "Swap")
     example = _overview(pipe, *pair) if pair else None
     overview = gr.HTML(
         example,
@@ -64,8 +63,10 @@ def transfer(
     def swap(visit_a: Visit, visit_b: Visit, a: int, b: int, parts: list[str]) -> Iterator[tuple]:
         photos = [visit.photo.to_pil(visit.photo.rgb) for visit in (visit_a, visit_b)]
         faces = visit_a.faces[a], visit_b.faces[b]
-        swapped = pipe.transfer(*photos, parts=parts, face_a=faces[0], face_b=faces[1])
-        a_on_b, b_on_a = swapped.images
+        a_on_b, b_on_a = photos[::-1]
+        if parts:
+            swapped = pipe.transfer(*photos, parts=parts, face_a=faces[0], face_b=faces[1])
+            a_on_b, b_on_a = swapped.images
         visible = gr.update(visible=True)
         rows = [
             _row(visit.photo.rgb, visit.neutral(index).rgb, np.asarray(image.convert("RGB")), face)

@@ -97,6 +97,18 @@ def test_synthesize_grows_with_the_intensity(client, folder):
     assert len({image.tobytes() for image in (none, half, full)}) == 3
 
 
+def test_the_readmes_four_lines_edit_a_photo(client, folder, capsys):
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    (lines,) = [block for block in readme.split("```") if "gradio_client" in block]
+    lines = lines.removeprefix("python").replace("http://127.0.0.1:7860", client.src)
+    lines = lines.replace("portrait.jpg", str(folder / "portrait.jpg"))
+    assert len([line for line in lines.splitlines() if line]) <= 4
+    exec(lines, {})
+    path = capsys.readouterr().out.splitlines()[-1]
+    assert opened(path).size == SIZE
+    assert path.endswith("portrait-happiness.jpg")
+
+
 def test_transfer_returns_the_first_photo_first(client, folder):
     one, two = handle_file(folder / "portrait.png"), handle_file(folder / "two.png")
     edit_a, edit_b = map(opened, client.predict(one, two, api_name="/transfer"))
@@ -149,6 +161,18 @@ def test_the_chosen_face_is_edited_or_everybodys(client, folder):
     assert everybody[:, 450:].any()
 
 
+def test_only_the_parts_asked_for_become_neutral_or_are_swapped(client, folder):
+    photo = folder / "portrait.png"
+    mouth = client.predict(handle_file(photo), parts=["mouth"], api_name="/remove")
+    assert opened(mouth).tobytes() != remove(client, photo).tobytes()
+    two = handle_file(folder / "two.png")
+    whole, mouths = (
+        client.predict(handle_file(photo), two, parts=parts, api_name="/transfer")[0]
+        for parts in (["mouth", "eyes", "brows"], ["mouth"])
+    )
+    assert opened(whole).tobytes() != opened(mouths).tobytes()
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
@@ -179,12 +203,16 @@ def test_the_api_has_four_endpoints_with_named_and_described_inputs(client):
     assert all(endpoint["description"] for endpoint in endpoints.values())
 
 
-def test_examples_are_served_from_their_folder_so_that_they_outlive_temporary_files(tmp_path):
+def test_the_examples_files_are_not_copied_to_where_the_visitors_are_deleted(tmp_path):
     for name in ("one-neutral", "one-smiling", "two-neutral"):
         Image.fromarray(draw_face(200)).save(tmp_path / f"{name}.jpg")
     page = app.build(tiny_pipeline(), examples=tmp_path)
-    samples = [block.samples for block in page.blocks.values() if hasattr(block, "samples")]
-    assert [len(rows) for rows in samples] == [2, 2]
+    samples = [
+        [sample["name"] for sample in block.value]
+        for block in page.blocks.values()
+        if isinstance(block, gr.HTML) and "samples" in block.elem_classes
+    ]
+    assert samples == [["one smiling", "two neutral"], ["one neutral", "two neutral"]]
     assert not any(
         "neutral" in path or "smiling" in path for files in page.temp_file_sets for path in files
     )
