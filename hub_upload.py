@@ -79,6 +79,7 @@ SPACE_CARD = {
     "sdk_version": "6.31.0",
     "python_version": "3.12",
     "app_file": "app.py",
+    "suggested_hardware": "zero-a10g",
     "license": "mit",
     "short_description": "Change the expression in a portrait, and only that",
 }

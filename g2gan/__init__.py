@@ -16,6 +16,7 @@ from g2gan.errors import (
     IntensityError,
     LandmarksError,
     NoFaceError,
+    PartError,
     PresetError,
     UnknownExpressionError,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "IntensityError",
     "LandmarksError",
     "NoFaceError",
+    "PartError",
     "PresetError",
     "UnknownExpressionError",
 ]

@@ -32,6 +32,10 @@ class UnknownExpressionError(G2GANError, KeyError):
         return Exception.__str__(self)  # KeyError would print the message's repr
 
 
+class PartError(G2GANError, ValueError):
+    """A name that is no part of the face, none at all, or a checkpoint that edits whole faces."""
+
+
 class PresetError(G2GANError, ValueError):
     """A preset that cannot be read: no preset, of a newer format, or with impossible values."""
 

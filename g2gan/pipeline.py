@@ -1,5 +1,6 @@
 """`G2GAN`: remove, synthesise, transfer and interpolate the expression of a face in a photo."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +10,13 @@ from PIL import Image
 
 from g2gan.checkpoint import CheckpointedPipeline
 from g2gan.editors import Editor, State, editor_of
-from g2gan.errors import FaceIndexError, IntensityError, LandmarksError, NoFaceError
+from g2gan.errors import FaceIndexError, IntensityError, LandmarksError, NoFaceError, PartError
 from g2gan.images import Photo, open_photo
 from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, POINTS, RIGHT_EYE, RIGHT_IRIS
 from g2gan.models.unet_generator import UNetGenerator
 from g2gan.models.warp_generator import WarpGenerator
-from g2gan.shape import ShapeModel
+from g2gan.shape import PARTS, ShapeModel
 
 STRONGEST = 2.0  # intensity; beyond it faces come apart
 
@@ -95,6 +96,7 @@ class G2GAN(CheckpointedPipeline):
         photo: PhotoLike,
         *,
         landmarks: np.ndarray | None = None,
+        parts: Collection[str] = tuple(PARTS),
         face: int | Face = 0,
     ) -> G2GANOutput:
         """Takes the expression off a face: `Î_N = G_N(I_E, H)`.
@@ -104,13 +106,20 @@ class G2GAN(CheckpointedPipeline):
             landmarks: the neutral shape where it is known, (68, 2), (468, 2) or (478, 2) in pixels
                 of the photo. Where not, the shape model guesses it; with the paper's generators,
                 which are not told it either way, it is detected on the result.
+            parts: of "mouth", "eyes" and "brows", those that become neutral, where no landmarks
+                are given; "eyes" alone opens closed ones and turns them to the camera.
             face: which face, largest first, or a `Face` that `detect` or an edit returned.
 
         Raises:
             ImageError, NoFaceError, FaceIndexError, LandmarksError, DetectorError.
+            PartError: a part has another name, or the checkpoint is the paper's and edits whole
+                faces.
         """
         opened, start = self._begin(photo, face)
-        neutral = None if landmarks is None else self._asked_mesh(start.mesh, landmarks)
+        if landmarks is None:
+            neutral = self._neutral_in(start, parts)
+        else:
+            neutral = self._asked_mesh(start.mesh, landmarks)
         return _output(opened, [self._editor.remove(start, neutral)])
 
     def synthesize(
@@ -149,6 +158,7 @@ class G2GAN(CheckpointedPipeline):
         photo_a: PhotoLike,
         photo_b: PhotoLike,
         *,
+        parts: Collection[str] = tuple(PARTS),
         face_a: int | Face = 0,
         face_b: int | Face = 0,
     ) -> G2GANOutput:
@@ -157,12 +167,21 @@ class G2GAN(CheckpointedPipeline):
         Both expressions are removed; each person's parameters are what leads from their neutral
         shape to the one in the photo, and move the other's neutral face.
 
+        Args:
+            photo_a, photo_b: as in `remove`.
+            parts: of "mouth", "eyes" and "brows", those that are exchanged; the others stay.
+            face_a, face_b: which face of each photo.
+
         Raises:
             ImageError, NoFaceError, FaceIndexError, DetectorError.
+            PartError: as in `remove`.
         """
         opened_a, start_a = self._begin(photo_a, face_a)
         opened_b, start_b = self._begin(photo_b, face_b)
-        neutral_a, neutral_b = self._editor.remove(start_a), self._editor.remove(start_b)
+        neutral_a, neutral_b = (
+            self._editor.remove(start, self._neutral_in(start, parts))
+            for start in (start_a, start_b)
+        )
         a_on_b = self._with_expression_of(start_a, neutral_a, neutral_b)
         b_on_a = self._with_expression_of(start_b, neutral_b, neutral_a)
         first, second = _output(opened_b, [a_on_b]), _output(opened_a, [b_on_a])
@@ -228,6 +247,21 @@ class G2GAN(CheckpointedPipeline):
             )
         untouched = np.zeros(opened.rgb.shape[:2], np.uint8)
         return opened, State(opened.rgb, face.mesh, untouched)
+
+    def _neutral_in(self, start: State, parts: Collection[str]) -> np.ndarray | None:
+        """The mesh (478, 3) with some parts neutral; None for all, which editors find themselves.
+
+        Raises:
+            PartError: see `remove`.
+        """
+        if set(parts) == set(PARTS):
+            return None
+        if not isinstance(self._editor.shapes, ShapeModel):
+            raise PartError("the paper's generators edit whole faces; leave out parts")
+        if set(parts) == {"eyes"}:
+            return self.shape_model.awake(start.mesh)
+        share = self.shape_model.part_share(parts)[:, None]
+        return start.mesh + share * (self.shape_model.neutral(start.mesh) - start.mesh)
 
     def _towards(
         self,

@@ -26,10 +26,10 @@ class View:
     scale: float
 
     @classmethod
-    def of(cls, face: Face, side: int) -> "View":
-        """Round a face, its long side as many pixels as asked, or as the photo has."""
+    def of(cls, face: Face, side: int, around: float = AROUND) -> "View":
+        """Round a face, its long side of `side` pixels and `around` times as long as the face."""
         x0, y0, x1, y1 = face.box
-        reach = AROUND * max(x1 - x0, y1 - y0) / 2
+        reach = around * max(x1 - x0, y1 - y0) / 2
         centre_x, centre_y = (x0 + x1) / 2, (y0 + y1) / 2
         width, height = face.image_size
         left, top = int(max(centre_x - reach, 0)), int(max(centre_y - reach, 0))

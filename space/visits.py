@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from PIL import Image
 
 from g2gan import G2GAN, Face, G2GANError, NoFaceError
 from g2gan.images import Photo, open_photo
+from g2gan.saving import edited_name, save_like
 
 KEPT = 3000  # seconds without a sign of the visitor
 ROOM = 2_000_000_000  # bytes of pixels; the visitors who were longest away make room
@@ -45,11 +48,12 @@ class Visit:
     seen: float = field(default_factory=time.monotonic)
     newest: int = 0  # the last preview that was asked for
     _neutral: dict[int, Start] = field(default_factory=dict)
+    _saved: TemporaryDirectory | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def as_it_is(self, face: int) -> Start:
-        """The photo itself."""
-        return Start(self.photo.rgb, self.faces[face])
+    def start(self, face: int, keep_expression: bool) -> Start:
+        """The photo itself, or without one face's expression."""
+        return Start(self.photo.rgb, self.faces[face]) if keep_expression else self.neutral(face)
 
     def neutral(self, face: int) -> Start:
         """The photo with one face's expression taken off; made once."""
@@ -58,6 +62,29 @@ class Visit:
                 edit = self.pipe.remove(self.photo.rgb, face=self.faces[face])
                 self._neutral[face] = Start(np.asarray(edit.images[0]), edit.faces[0])
             return self._neutral[face]
+
+    def save(self, image: Image.Image, folder: str | Path) -> Path:
+        """Writes an edit in the photo's own format, somewhere below a folder.
+
+        The visit's last one makes room for it, and the last of all goes with the visit.
+
+        Raises:
+            GoneError: the photo's file is no longer there.
+        """
+        if not self.path.is_file():
+            raise GoneError(GONE)
+        with self._lock:
+            if self._saved is None:
+                Path(folder).mkdir(parents=True, exist_ok=True)
+                self._saved = TemporaryDirectory(dir=folder, prefix="edited-")
+            return save_like(self.path, image, Path(self._saved.name, edited_name(self.path)))
+
+    def close(self) -> None:
+        """Deletes what was saved."""
+        with self._lock:
+            if self._saved is not None:
+                self._saved.cleanup()
+                self._saved = None
 
     @property
     def bytes(self) -> int:
@@ -113,14 +140,19 @@ class Visits:
     def close(self, key: str | None) -> None:
         """Forget a visit, if there is one."""
         with self._lock:
-            self._visits.pop(key, None)
+            visit = self._visits.pop(key, None)
+        if visit is not None:
+            visit.close()
 
     def __len__(self) -> int:
         return len(self._visits)
 
     def _tidy(self) -> None:
+        """Ends the visits that are over, and as many of the oldest as room is needed."""
         left = {key: v for key, v in self._visits.items() if self._now() - v.seen < KEPT}
         room = ROOM - sum(visit.bytes for visit in left.values())
         while room < 0 and len(left) > 1:
             room += left.pop(next(iter(left))).bytes
+        for key in self._visits.keys() - left.keys():
+            self._visits[key].close()
         self._visits = left

@@ -11,15 +11,17 @@ NO_FACE = (
 )
 NOT_SO_MANY = "There are not that many faces in the photo; 1 is the largest."
 UNEXPECTED = "Something went wrong on our side. Please try again, or try another photo."
-EXPRESSIONS = {
+NAMES = {  # in the order in which they are offered
     "neutral": "Neutral",
-    "happiness": "Happy",
+    "happiness/closed lips": "Closed smile",
+    "happiness": "Smile",
+    "laugh": "Laugh",
+    "surprise": "Surprised",
     "sadness": "Sad",
     "anger": "Angry",
-    "surprise": "Surprised",
     "fear": "Afraid",
     "disgust": "Disgusted",
-    "contempt": "Contemptuous",
+    "contempt": "Scornful",
 }
 
 log = logging.getLogger("g2gan.space")
@@ -27,7 +29,7 @@ log = logging.getLogger("g2gan.space")
 
 def label(name: str) -> str:
     """An expression, a look or a control as a visitor calls it."""
-    return EXPRESSIONS.get(name, name[:1].upper() + name[1:])
+    return NAMES.get(name, name[:1].upper() + name[1:])
 
 
 def in_one_line(error: Exception) -> str:

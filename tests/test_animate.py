@@ -13,7 +13,7 @@ from g2gan.landmarks import LandmarkDetector
 from g2gan.mesh import INNER_LIPS, LEFT_EYE, LEFT_IRIS, RIGHT_EYE
 from g2gan.shape import ShapeModel
 from train.animate import Rig, animate, pose_mesh
-from train.expressions import CONTROLS, LOOKS, RECIPES, draw, mirrored, scaled
+from train.expressions import CONTROLS, LOOKS, RECIPES, draw, mirrored, of_parts, scaled
 from train.facekit import carry
 
 ROOT = Path(__file__).parents[1]
@@ -146,3 +146,10 @@ def test_every_blend_names_shapes_of_the_3d_face(rig):
     variants = [blend for blends in RECIPES.values() for blend in blends]
     for blend in [*LOOKS.values(), *CONTROLS.values(), *variants]:
         rig.amounts(blend)
+
+
+def test_a_blend_is_the_sum_of_its_parts():
+    weights = {"eyeBlink_L": 1.0, "gazeDown": 0.1, "browDown": 0.5, "jawOpen": 0.2, "shade": 0.3}
+    assert of_parts(weights, ["eyes"]) == {"eyeBlink_L": 1.0, "gazeDown": 0.1, "shade": 0.3}
+    assert of_parts(weights, ["mouth", "brows"]) == {"browDown": 0.5, "jawOpen": 0.2, "shade": 0.3}
+    assert of_parts(weights, ["mouth", "eyes", "brows"]) == weights

@@ -1,4 +1,6 @@
-"""The page itself, in a real browser: every tab with an example, at a desk and on a telephone.
+"""The page itself, in a real browser: tabs with an example, at a desk and on a telephone.
+
+The synthesis tab is tested in `test_editor_page.py`.
 
 Needs Debian's `chromium` and `pip install playwright`; run with `pytest -m slow`.
 """
@@ -7,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pytest
 from faces import SKIN, draw_face
-from PIL import Image
+from PIL import Image, ImageCms
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -20,7 +23,6 @@ import app  # noqa: E402
 
 CHROMIUM = "/usr/bin/chromium"
 DESK, TELEPHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
-TABS = {"Removal": 1, "Synthesis": 1, "Transfer": 2, "Interpolation": 6}  # number of results
 PATIENCE = 120_000  # ms; the machine may be busy
 
 pytestmark = [
@@ -59,10 +61,25 @@ def troubles() -> list[str]:
     return []
 
 
+def visit(browser: "playwright.Browser", url: str, size: dict) -> "playwright.Page":
+    context = browser.new_context(viewport=size, reduced_motion="reduce")
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.goto(url)
+    return page
+
+
+@pytest.fixture
+def page(browser, url) -> Iterator["playwright.Page"]:
+    page = visit(browser, url, DESK)
+    yield page
+    page.context.close()
+
+
 @pytest.fixture(params=[DESK, TELEPHONE], ids=["desk", "telephone"])
-def page(browser, url, troubles, request) -> Iterator["playwright.Page"]:
+def watched(browser, url, troubles, request) -> Iterator["playwright.Page"]:
     """The opened page; requests to other hosts and errors are noted in `troubles`."""
-    context = browser.new_context(viewport=request.param)
+    context = browser.new_context(viewport=request.param, reduced_motion="reduce")
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
 
@@ -81,66 +98,185 @@ def page(browser, url, troubles, request) -> Iterator["playwright.Page"]:
 
 def open_tab(page: "playwright.Page", name: str) -> "playwright.Locator":
     page.get_by_role("tab", name=name).click()
-    panel = page.locator("div[role=tabpanel]:visible")
-    playwright.expect(panel.get_by_role("button").first).to_be_visible()
-    return panel
+    return page.locator("div[role=tabpanel]:visible")
 
 
-def test_every_tab_edits_an_example_at_one_click(page, url, troubles):
-    for name, count in TABS.items():
+def choose(page: "playwright.Page", photo: Path) -> None:
+    """Gives the page a photo as its visitor's portrait."""
+    clear = page.locator(".side .portrait").get_by_label("Remove Image")
+    if clear.count():
+        clear.click()
+    page.locator(".side .portrait input[type=file]").set_input_files(photo)
+
+
+def download(page: "playwright.Page", folder: Path, number: int = 0) -> Path:
+    """The file behind an open tab's download button, when it is ready."""
+    button = page.locator(".save:visible").nth(number)
+    playwright.expect(button).to_be_enabled(timeout=PATIENCE)
+    with page.expect_download() as caught:
+        button.click()
+    path = folder / caught.value.suggested_filename
+    caught.value.save_as(path)
+    return path
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def test_every_tab_edits_an_example_at_one_click(watched, troubles, tmp_path):
+    page = watched
+    page.locator(".side .samples .gallery-item").first.click()
+    for name in ("Removal", "Transfer", "Interpolation"):
         panel = open_tab(page, name)
-        panel.locator(".gallery-item, tr.tr-body").first.click()
-        results = panel.locator("img[src$='.png'], img[src$='.webp']")
-        playwright.expect(results).to_have_count(count, timeout=PATIENCE)
-        sources = {image.get_attribute("src") for image in results.all()}
-        assert len(sources) == count, name
-        for source in sources:
-            assert page.request.get(source).ok
+        if name == "Transfer":
+            panel.locator(".samples .gallery-item").last.click()
+        assert download(page, tmp_path).stat().st_size > 1000, name
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= page.viewport_size["width"], name
     assert troubles == []
 
 
-def test_a_changed_option_changes_the_picture(page):
-    panel = open_tab(page, "Synthesis")
-    panel.locator(".gallery-item").first.click()
-    result = panel.locator("img[src$='.png']")
-    before = result.get_attribute("src")
-    slider = panel.get_by_role("slider")
-    slider.click(position={"x": 5, "y": 5})
-    playwright.expect(result).not_to_have_attribute("src", before, timeout=PATIENCE)
+def test_the_strip_is_scrubbed_and_downloaded_as_video_and_gif(page, tmp_path):
+    page.locator(".side .samples .gallery-item").first.click()
+    panel = open_tab(page, "Interpolation")
+    files = {download(page, tmp_path, number).suffix for number in (0, 1)}
+    assert files == {".gif", ".mp4"}
+    seen = "frames => frames.map(frame => Number(getComputedStyle(frame).opacity))"
+    before = panel.locator(".stage img").evaluate_all(seen)
+    panel.get_by_role("slider").fill("0.5")
+    after = panel.locator(".stage img").evaluate_all(seen)
+    assert len(before) == 17
+    assert sum(before) == 1
+    assert sum(after) == 9
 
 
-def test_without_a_photo_the_button_says_what_to_do(page):
-    panel = open_tab(page, "Removal")
-    panel.get_by_role("button", name="Remove the expression").click()
-    playwright.expect(page.get_by_text(app.NO_PHOTO)).to_be_visible(timeout=PATIENCE)
+def test_transfer_shows_both_neutral_faces_between_photo_and_swap(page, tmp_path):
+    page.locator(".side .samples .gallery-item").first.click()
+    panel = open_tab(page, "Transfer")
+    panel.locator(".samples .gallery-item").last.click()
+    first, second = (download(page, tmp_path, number) for number in (0, 1))
+    assert first.name != second.name
+    faces = panel.locator(".overview img")
+    playwright.expect(faces).to_have_count(6)
+    assert len({face.get_attribute("src") for face in faces.all()}) == 6
 
 
-def test_several_faces_can_be_chosen_from(page, tmp_path):
-    two = Image.new("RGB", (800, 400), (120, 130, 140))
-    two.paste(Image.fromarray(draw_face(400)), (0, 0))
-    two.paste(Image.fromarray(draw_face(340)), (430, 30))
-    two.save(tmp_path / "two.png")
-    panel = open_tab(page, "Removal")
-    panel.locator("input[type=file]").first.set_input_files(tmp_path / "two.png")
-    choice = panel.get_by_role("radio")
-    playwright.expect(choice).to_have_count(2, timeout=PATIENCE)
-    result = panel.locator("img[src$='image.png']")
-    before = result.get_attribute("src")
-    choice.nth(1).click()
-    playwright.expect(result).not_to_have_attribute("src", before, timeout=PATIENCE)
+@pytest.fixture(scope="module")
+def portrait() -> Image.Image:
+    """A face in a larger picture with texture, as photographs have it."""
+    rng = np.random.default_rng(0)
+    rgb = rng.normal(128, 12, (900, 1200, 3)).clip(0, 255).astype(np.uint8)
+    rgb[200:600, 400:800] = draw_face(400, smile=0.7)
+    return Image.fromarray(rgb)
 
 
-def test_a_file_that_is_no_photo_is_explained_after_the_last_result_is_cleared(page, tmp_path):
-    panel = open_tab(page, "Removal")
-    panel.locator(".gallery-item").first.click()
-    result = panel.locator("img[src$='image.png']")
-    playwright.expect(result).to_be_visible(timeout=PATIENCE)
-    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
-    panel.get_by_label("Remove Image").click()
-    playwright.expect(result).to_have_count(0)
-    panel.locator("input[type=file]").first.set_input_files(tmp_path / "broken.jpg")
-    # the clearing, if it is still under way, may meet the new file and say so as well
-    said = page.get_by_text("save it as JPEG or PNG").first
+def untouched(photo: Path) -> np.ndarray:
+    """Where the edit that the page makes leaves a photo as it is, (H, W)."""
+    return np.asarray(tiny_pipeline().remove(photo).masks[0]) == 0
+
+
+def test_a_downloaded_png_is_the_photo_outside_the_edit(page, portrait, tmp_path):
+    portrait.save(tmp_path / "photo.png")
+    choose(page, tmp_path / "photo.png")
+    edit = download(page, tmp_path)
+    assert edit.name == "photo-plain.png"
+    changed = (pixels(edit) != pixels(tmp_path / "photo.png")).any(-1)
+    assert changed.any()
+    assert not changed[untouched(tmp_path / "photo.png")].any()
+
+
+def test_a_downloaded_jpeg_is_nearly_the_photo_outside_the_edit(page, portrait, tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x010F] = "Camera"
+    exif[0x8825] = {1: "N", 2: (48.0, 8.0, 0.0)}
+    path = tmp_path / "photo.jpg"
+    portrait.save(path, quality=88, subsampling="4:2:2", icc_profile=profile, exif=exif)
+    choose(page, path)
+    edit = download(page, tmp_path)
+    assert edit.suffix == ".jpg"
+    changed = (pixels(edit) != pixels(path)).any(-1)
+    assert changed.any()
+    assert changed[untouched(path)].mean() < 0.005
+    with Image.open(path) as before, Image.open(edit) as after:
+        assert after.quantization == before.quantization
+        assert after.info["icc_profile"] == profile
+        assert after.getexif()[0x010F] == "Camera"
+        assert not after.getexif().get_ifd(0x8825)
+        assert b"compositeWithTrainedAlgorithmicMedia" in after.info["xmp"]
+
+
+@pytest.fixture(scope="module")
+def unusable(tmp_path_factory) -> Path:
+    """Files that cannot be edited."""
+    folder = tmp_path_factory.mktemp("unusable")
+    Image.linear_gradient("L").resize((600, 400)).save(folder / "nobody.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8 no photo")
+    (folder / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>", "utf-8")
+    Image.new("1", (20_000, 10_000)).save(folder / "huge.png")
+    (folder / "heavy.jpg").write_bytes(bytes(60_000_000))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nobody.png", "could not find a face"),
+        ("broken.jpg", "save it as JPEG or PNG"),
+        ("drawing.svg", "save it as JPEG or PNG"),
+        ("huge.png", "200.0 megapixels"),
+        ("heavy.jpg", "50 MB"),
+    ],
+)
+def test_what_cannot_be_edited_is_explained_and_the_next_photo_works(
+    page, unusable, portrait, tmp_path, name, words
+):
+    choose(page, unusable / name)
+    said = page.get_by_text(words).first
     playwright.expect(said).to_be_visible(timeout=PATIENCE)
+    assert "Traceback" not in page.content()
+    portrait.save(tmp_path / "photo.png")
+    choose(page, tmp_path / "photo.png")
+    assert download(page, tmp_path).stat().st_size > 1000
+
+
+def test_of_several_people_one_is_chosen_or_everybody(page, tmp_path):
+    group = Image.new("RGB", (800, 400), (120, 130, 140))
+    group.paste(Image.fromarray(draw_face(400, smile=0.7)), (0, 0))
+    group.paste(Image.fromarray(draw_face(340, smile=0.7)), (430, 30))
+    group.save(tmp_path / "group.png")
+    choose(page, tmp_path / "group.png")
+    people = page.locator(".side .people button")
+    playwright.expect(people).to_have_count(2)
+
+    def changed() -> tuple[bool, bool]:
+        edit = download(page, tmp_path)
+        differs = (pixels(edit) != pixels(tmp_path / "group.png")).any(-1)
+        return bool(differs[:, :400].any()), bool(differs[:, 430:].any())
+
+    shown = page.locator(".result img").last
+    assert changed() == (True, False)
+    before = shown.get_attribute("src")
+    people.nth(1).click()
+    playwright.expect(shown).not_to_have_attribute("src", before)
+    assert changed() == (False, True)
+    before = shown.get_attribute("src")
+    page.get_by_label("Everybody in the photo").check()
+    playwright.expect(shown).not_to_have_attribute("src", before)
+    assert changed() == (True, True)
+
+
+def test_two_visitors_at_once_each_get_their_own_photo(browser, url, portrait, tmp_path):
+    pages, photos = [visit(browser, url, DESK) for _ in range(2)], []
+    for number, tint in enumerate(((255, 220, 200), (200, 220, 255))):
+        path = tmp_path / f"visitor-{number}.png"
+        Image.fromarray((np.asarray(portrait) * (np.array(tint) / 255)).astype(np.uint8)).save(path)
+        photos.append(path)
+    for page, photo in zip(pages, photos, strict=True):
+        choose(page, photo)
+    for page, photo in zip(pages, photos, strict=True):
+        edit = download(page, tmp_path)
+        assert (pixels(edit)[:40] == pixels(photo)[:40]).all()
+        page.context.close()

@@ -344,6 +344,8 @@ def test_the_space_is_pinned_and_says_what_it_loads(published, hub):
     front = yaml.safe_load(files["README.md"].decode().split("---\n")[1])
     assert front["python_version"] == "3.12"
     assert front["models"] == [MODEL]
+    parts_of_the_page = {path.name for path in (ROOT / "space").iterdir() if path.is_file()}
+    assert {f"space/{name}" for name in parts_of_the_page} <= files.keys()
     name, loaded, revision = front["preload_from_hub"][0].split(" ")
     assert (name, revision) == (MODEL, model.head)
     weights = "diffusion_pytorch_model.safetensors"

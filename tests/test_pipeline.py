@@ -98,6 +98,33 @@ def test_the_returned_face_is_the_asked_one_and_can_be_edited_on(pipe, photo, fa
     assert again.images[0].size == output.images[0].size
 
 
+def test_a_part_alone_is_removed_where_it_lies(pipe, photo, face):
+    smiling = pipe.synthesize(photo, "happiness", face=face, from_neutral=True)
+    given = {"face": smiling.faces[0]}
+    before, whole = smiling.faces[0].mesh, pipe.remove(smiling.images[0], **given).faces[0].mesh
+    mouth, eyes = (
+        pipe.remove(smiling.images[0], parts=[part], **given).faces[0].mesh
+        for part in ("mouth", "eyes")
+    )
+    corner, brow = 61, 105
+    assert np.allclose(mouth[corner], whole[corner], atol=0.3)
+    assert np.allclose(eyes[corner], before[corner], atol=0.3)
+    assert not np.allclose(whole[corner], before[corner], atol=2)
+    assert np.allclose(mouth[brow], before[brow], atol=0.3)
+
+
+def test_parts_that_are_not_exchanged_stay(pipe, photo, face):
+    smiling = pipe.synthesize(photo, "happiness", face=face, from_neutral=True)
+    given = {"face_a": smiling.faces[0], "face_b": face}
+    corner = 61
+    all_parts, brows = (
+        pipe.transfer(smiling.images[0], photo, **given, **parts).faces[0].mesh[corner]
+        for parts in ({}, {"parts": ["brows"]})
+    )
+    assert np.allclose(brows, face.mesh[corner], atol=0.5)
+    assert not np.allclose(all_parts, face.mesh[corner], atol=2)
+
+
 def test_interpolation_starts_neutral_and_moves_evenly(pipe, photo, face):
     strip = pipe.interpolate(
         photo, "happiness", steps=5, intensity=1.2, face=face, from_neutral=True

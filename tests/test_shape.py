@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from tiny import LEFT_CORNER, RIGHT_CORNER, eye_distance, face_mesh, people, smile, tiny_shape_model
 
-from g2gan.errors import UnknownExpressionError
-from g2gan.mesh import MIRROR
-from g2gan.shape import HANDLES, ShapeModel
+from g2gan.errors import PartError, UnknownExpressionError
+from g2gan.mesh import LEFT_IRIS, MIRROR, RIGHT_IRIS
+from g2gan.shape import HANDLES, PARTS, ShapeModel
 from train.fit_shape import cross_fitted_neutrals
 
 
@@ -274,3 +274,35 @@ def test_the_fit_is_the_same_every_time():
     again = tiny_shape_model.__wrapped__()
     for name, buffer in tiny_shape_model().named_buffers():
         assert buffer.equal(again.get_buffer(name)), name
+
+
+def test_parts_add_up_to_the_whole_face_and_hold_their_own_landmarks():
+    model = tiny_shape_model()
+    shares = {part: model.part_share([part]) for part in PARTS}
+    np.testing.assert_allclose(sum(shares.values()), 1)
+    np.testing.assert_allclose(model.part_share(list(PARTS)), 1)
+    for part, landmarks in PARTS.items():
+        assert shares[part][HANDLES[list(landmarks)]].min() > 0.5
+    irises = [RIGHT_IRIS, LEFT_IRIS]
+    assert shares["eyes"][irises].min() > 0.8
+
+
+@pytest.mark.parametrize("parts", [[], ["nose"], ["mouth", "hair"]])
+def test_an_unknown_part_lists_the_known_ones(parts):
+    with pytest.raises(PartError, match="mouth, eyes, brows"):
+        tiny_shape_model().part_share(parts)
+
+
+def test_awake_eyes_look_along_the_camera_s_axis_and_nothing_else_moves():
+    """Irises that were moved by hand come back; a head that is turned looks back at the camera."""
+    model, mesh = tiny_shape_model(), mean_shape() * 100
+    irises = list(range(RIGHT_IRIS, RIGHT_IRIS + 5)) + list(range(LEFT_IRIS, LEFT_IRIS + 5))
+    gazing = mesh.copy()
+    gazing[irises] += [6, -3, 0]
+    np.testing.assert_allclose(model.awake(gazing)[irises, :2], mesh[irises, :2], atol=1e-6)
+    rest = np.setdiff1d(np.arange(478), irises)
+    np.testing.assert_allclose(model.awake(gazing)[rest], gazing[rest], atol=1e-6)
+    turned = mesh @ rotation(20, 0, 0)
+    ahead = (model.awake(turned) - turned)[RIGHT_IRIS]
+    nose_tip = turned[1] - turned.mean(0)
+    assert ahead[0] * nose_tip[0] < 0

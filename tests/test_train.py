@@ -4,28 +4,24 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import drawn_set
 import numpy as np
 import pytest
 import torch
-from face_kit import face_kit
-from faces import draw_face
-from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from g2gan import G2GAN, CheckpointError
 from g2gan.models.warp_generator import render, warp
-from g2gan.shape import ShapeModel
 from train.config import PRESETS, LossWeights, TrainConfig
 from train.data import PreparedSet, batch_at
 from train.export import export
 from train.expressions import SEVEN
 from train.losses import weighted_l1
-from train.prepare import READINGS, prepare
-from train.sources import DataError, Pair, london_pairs, split_people
+from train.prepare import READINGS
+from train.sources import DataError, london_pairs, split_people
 from train.trainer import CURVES, STATE, Trainer
 
-ROOT = Path(__file__).parents[1]
 SMOKE = PRESETS["smoke"]
 
 
@@ -46,17 +42,7 @@ def recognizer() -> nn.Module:
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
-    pairs = []
-    for seed, colour in enumerate([(214, 170, 145), (150, 105, 80), (235, 200, 180)]):
-        for smile, state in ((0.0, "neutral"), (0.5 + 0.2 * seed, "smiling")):
-            picture = draw_face(512, smile=smile, colour=colour, seed=seed)
-            Image.fromarray(picture).save(folder / f"{seed}_{state}.png")
-        paths = (folder / f"{seed}_{state}.png" for state in ("neutral", "smiling"))
-        pairs.append(Pair(str(seed), *paths))
-    Image.fromarray(draw_face(512, seed=9)).save(folder / "alone.png")
-    embedded = ShapeModel.from_pretrained(ROOT / "checkpoints/g2gan-london/shape_model")
-    alone = {"alone": folder / "alone.png"}
-    prepare(pairs, folder / "set", "drawn", 2, alone, face_kit(embedded))
+    drawn_set.write(folder)
     return folder / "set"
 
 
@@ -158,7 +144,7 @@ def test_a_batch_is_the_same_whenever_it_is_asked_for(data, direction):
 
 @pytest.mark.parametrize("direction", ["synthesis", "removal"])
 def test_the_base_flow_brings_the_source_nearer_to_the_target_and_back(data, direction):
-    batch = batch_at(data, direction, 0, 0, 8, cycle=True)
+    batch = batch_at(data, direction, 0, 0, 32, cycle=True)
     there = warp(batch.source, batch.base_flow)
     copied, warped = (
         ((x - batch.target).abs() * batch.weight).mean() for x in (batch.source, there)

@@ -127,3 +127,30 @@ def tiny_pipeline() -> G2GAN:
     return G2GAN(
         synthesis=tiny_generator(0), removal=tiny_generator(1), shape_model=tiny_shape_model()
     )
+
+
+LOOKS = {"laugh": 1.4, "wink left": 0.3, "wink right": 0.3}
+CONTROLS = {
+    "smile left": 0.5,
+    "smile right": 0.5,
+    "corner down left": -0.4,
+    "corner down right": -0.4,
+    "open jaw": 0.8,
+}
+
+
+def lively_pipeline() -> G2GAN:
+    """`tiny_pipeline` with looks and controls, each so many times the smile."""
+    known = tiny_shape_model()
+    names = {name for name in known.config if not name.startswith("_")} - {"looks", "controls"}
+    model = ShapeModel(
+        **{name: known.config[name] for name in names},
+        looks=tuple(LOOKS),
+        controls=tuple(CONTROLS),
+    )
+    buffers = known.state_dict()
+    smile_row = buffers["expression_table"][known.expressions.index("happiness")]
+    rows = [share * smile_row for share in (*LOOKS.values(), *CONTROLS.values())]
+    buffers["expression_table"] = torch.stack([*buffers["expression_table"], *rows])
+    model.load_state_dict(buffers)
+    return G2GAN(synthesis=tiny_generator(0), removal=tiny_generator(1), shape_model=model)

@@ -19,11 +19,12 @@ from g2gan.alignment import WORKING, crop, invert, transform
 from g2gan.flow import base_flow, gates
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.mesh import FACE_OVAL, LEFT_EYE, MIRROR, OUTER_LIPS, RIGHT_EYE
-from g2gan.shape import ShapeModel
+from g2gan.shape import PARTS, Pose, ShapeModel
 from train.animate import Rig, dress, pose_mesh
 from train.animated_set import read_animated
 from train.config import Direction
-from train.expressions import draw
+from train.expressions import draw, of_parts
+from train.glasses import draw_glasses, wear
 from train.morphs import Parents
 from train.prepare import ANIMATED_FOLDER, MANIFEST, RIG, SHAPE_MODEL, SHARD
 from train.sources import DataError
@@ -41,6 +42,8 @@ GAIN = (0.75, 1.15)
 ANIMATED = 0.5  # share of samples that are animated while training, where the set has a rig
 READ = 0.4  # share of these that are taken from disk, with the mesh as a detector reads it
 GUESSED = 0.5  # share of animated removals whose neutral shape is guessed
+PARTIAL = 0.3  # share of pairs animated while training whose neutral photo keeps some parts' look
+GLASSES = 0.15  # share of samples that wear glasses
 MORPHED = 0.7  # share of samples that show morphs
 WORN = (
     0.25  # share of samples that look like photos from elsewhere: lit, blurred, small, compressed
@@ -132,7 +135,13 @@ def _face_colour(image: np.ndarray, mesh: np.ndarray) -> np.ndarray:
 
 
 def batch_at(
-    data: PreparedSet, direction: Direction, seed: int, step: int, size: int, cycle: bool = False
+    data: PreparedSet,
+    direction: Direction,
+    seed: int,
+    step: int,
+    size: int,
+    cycle: bool = False,
+    part: slice = slice(None),
 ) -> Batch:
     """Batch number `step` of a run: the same whenever it is asked for.
 
@@ -141,9 +150,10 @@ def batch_at(
     Args:
         size: number of samples.
         cycle: fill `back_flow` and `back_gates` too.
+        part: which of them to make; one process' share.
     """
     samples = []
-    for place in range(step * size, (step + 1) * size):
+    for place in range(step * size, (step + 1) * size)[part]:
         lap, index = divmod(place, len(data.people))
         order = np.random.default_rng((seed, lap)).permutation(len(data.people))
         rng = np.random.default_rng((seed, 1 + step, place, direction == "removal"))
@@ -191,12 +201,15 @@ def _sample(
         asked = transform(to_source, guess) if kind == "guessed" else shown
     source, target = transform(to_source, source), transform(to_target, target)
 
-    look = _look(rng)  # the same for both photos of a pair
-    picture = look(crop(data.images[before], to_source, WORKING.side))
+    picture = crop(data.images[before], to_source, WORKING.side)
     truth = _warped_crop(data.images[after], to_target, target, shown)
     exposed = truth * (data.colours[before] / data.colours[after])
-    truth = look(np.clip(np.rint(exposed), 0, 255).astype(np.uint8))
-    return _arrays(picture, truth, source, asked, _weights(asked), rng, cycle)
+    truth = np.clip(np.rint(exposed), 0, 255).astype(np.uint8)
+    pose = data.shape_model.pose(source)
+    other = data.shape_model.pose(shown) if kind == "told" else pose
+    picture, truth = _with_glasses(data, rng, [(picture, pose), (truth, other)])
+    look = _look(rng)  # the same for both photos of a pair
+    return _arrays(look(picture), look(truth), source, asked, _weights(asked), rng, cycle)
 
 
 def _share_of_neutral(data: PreparedSet) -> float:
@@ -208,20 +221,20 @@ def _animated_sample(
     data: PreparedSet, person: str, direction: Direction, rng: np.random.Generator, cycle: bool
 ) -> tuple[np.ndarray, ...]:
     """A sample whose expressed photo is made from the neutral one."""
+    changed = None  # how far each point takes part; None for the whole face
     if data.animated and rng.random() < READ:
         neutral, animated, rest, expressed = _read_sample(data, direction, rng)
     else:
-        state = f"{person}/neutral"
-        rest = data.meshes[state][rng.integers(len(data.meshes[state]))]
         weights = draw(rng)[1]
-        expressed = pose_mesh(data.rig, rest, weights)
-        to_crop = _compose(
-            _jitter(rng), WORKING.matrix(rest if direction == "synthesis" else expressed)
+        kept = rng.permutation(list(PARTS))[: rng.integers(1, len(PARTS))]
+        at_rest = of_parts(weights, kept) if rng.random() < PARTIAL else None
+        if at_rest is not None:
+            changed = data.shape_model.part_share(set(PARTS) - set(kept))
+        neutral, animated, rest, expressed = _made_sample(
+            data, person, direction, rng, weights, at_rest
         )
-        rest, expressed = transform(to_crop, rest), transform(to_crop, expressed)
-        neutral = crop(data.images[state], to_crop, WORKING.side)
-        moved = _warped_crop(data.images[state], to_crop, rest, expressed)
-        animated = dress(data.rig, moved, neutral, rest, expressed, weights)
+    pose = data.shape_model.pose(rest)
+    neutral, animated = _with_glasses(data, rng, [(neutral, pose), (animated, pose)])
     look = _look(rng)
     if direction == "synthesis":
         shown, source, truth, asked = neutral, rest, animated, expressed
@@ -229,7 +242,51 @@ def _animated_sample(
         shown, source, truth, asked = animated, expressed, neutral, rest
         if rng.random() < GUESSED:
             asked = data.shape_model.neutral(source)
+            if changed is not None:
+                asked = source + changed[:, None] * (asked - source)
     return _arrays(look(shown), look(truth), source, asked, _weights(asked, EYES), rng, cycle)
+
+
+def _made_sample(
+    data: PreparedSet,
+    person: str,
+    direction: Direction,
+    rng: np.random.Generator,
+    weights: dict[str, float],
+    at_rest: dict[str, float] | None,
+) -> tuple[np.ndarray, ...]:
+    """Neutral and animated crop and both meshes, made now.
+
+    Args:
+        weights: of the expressed face.
+        at_rest: of the neutral one, where it is to keep an expression.
+    """
+    state = f"{person}/neutral"
+    mesh = data.meshes[state][rng.integers(len(data.meshes[state]))]
+    rest = mesh if at_rest is None else pose_mesh(data.rig, mesh, at_rest)
+    expressed = pose_mesh(data.rig, mesh, weights)
+    to_crop = _compose(
+        _jitter(rng), WORKING.matrix(rest if direction == "synthesis" else expressed)
+    )
+    mesh, rest, expressed = (transform(to_crop, each) for each in (mesh, rest, expressed))
+    photo = crop(data.images[state], to_crop, WORKING.side)
+
+    def dressed(shown: np.ndarray, blend: dict[str, float]) -> np.ndarray:
+        moved = _warped_crop(data.images[state], to_crop, mesh, shown)
+        return dress(data.rig, moved, photo, mesh, shown, blend)
+
+    neutral = photo if at_rest is None else dressed(rest, at_rest)
+    return neutral, dressed(expressed, weights), rest, expressed
+
+
+def _with_glasses(
+    data: PreparedSet, rng: np.random.Generator, photos: list[tuple[np.ndarray, Pose]]
+) -> list[np.ndarray]:
+    """Some crops of a face, each with its pose, now and then with the same glasses on."""
+    if rng.random() >= GLASSES:
+        return [picture for picture, _ in photos]
+    glasses = draw_glasses(rng, data.shape_model)
+    return [wear(picture, pose, glasses) for picture, pose in photos]
 
 
 def _read_sample(

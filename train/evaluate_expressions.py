@@ -12,6 +12,9 @@ the animated picture? `expressions.json` goes into the checkpoint.
 import argparse
 import json
 import multiprocessing
+from collections import Counter
+from contextlib import nullcontext
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -26,11 +29,14 @@ from g2gan import G2GAN
 from g2gan.alignment import WORKING, crop, transform
 from g2gan.flow import warp_photo
 from g2gan.landmarks import Face
+from g2gan.mesh import LEFT_IRIS, RIGHT_IRIS
 from train import metrics
 from train.animate import Rig, animate, pose_mesh
 from train.card import EXPRESSIONS_FILE, weights_digest
-from train.expressions import LOOKS, RECIPES, SEVEN
+from train.expressions import CONTROLS, LOOKS, RECIPES, SEVEN
+from train.face_api import NAMES, FaceApi
 from train.files import write_json
+from train.glasses import draw_glasses, rims_moved, wear
 from train.prepare import RIG
 from train.sources import Pair, london_pairs
 
@@ -43,6 +49,8 @@ INTENSITIES = np.linspace(0, 1.2, 7)
 SIDE = 128  # px of the evaluation frame
 WORKERS = 2
 GAZES = {"look left": (0, 1), "look right": (0, -1), "look up": (1, -1), "look down": (1, 1)}
+IRISES = {RIGHT_IRIS: (33, 133), LEFT_IRIS: (362, 263)}  # each with its eye's corners
+RIMS_SIDE = 256  # px of the frame in which the rims of glasses are measured
 SHEET = 384  # px of a picture on a contact sheet
 
 
@@ -99,7 +107,12 @@ def own_scores(pictures: list[dict[str, float]], neutral: list[dict[str, float]]
 
 
 def evaluate_expressions(
-    checkpoint: Path, london: Path, data: Path, model: Path, figures: Path | None = None
+    checkpoint: Path,
+    london: Path,
+    data: Path,
+    model: Path,
+    judge: Path | None = None,
+    figures: Path | None = None,
 ) -> dict:
     """Measure a checkpoint's seven expressions on the test people.
 
@@ -108,12 +121,13 @@ def evaluate_expressions(
         london: folder of the London set.
         data: prepared set, for its rig.
         model: `face_landmarker.task`.
+        judge: folder of the outside judge, see `train.face_api`; without it, it is not asked.
         figures: folder for one contact sheet a person, for the eye only.
     """
     pairs = london_pairs(london, "test")
     if figures:
         figures.mkdir(parents=True, exist_ok=True)
-    shares = [(checkpoint, pairs[i::WORKERS], data, model, figures) for i in range(WORKERS)]
+    shares = [(checkpoint, pairs[i::WORKERS], data, model, judge, figures) for i in range(WORKERS)]
     with multiprocessing.get_context("spawn").Pool(WORKERS) as pool:
         people = dict(chain(*(part.items() for part in pool.starmap(_measure_people, shares))))
     records = [people[person] for person in sorted(people)]
@@ -156,6 +170,15 @@ def evaluate_expressions(
         for kind in ("animated", "ours")
     }
     results["gaze"] = round(float(np.mean([r["gaze"] for r in records])), 3)
+    results["camera"] = round(float(np.mean([r["camera"] for r in records])), 3)
+    results["rims"] = {
+        method: dict(
+            zip(SEVEN, np.round(np.mean([r["rims"][method] for r in records], 0), 2), strict=True)
+        )
+        for method in ("ours", "warp")
+    }
+    if judge:
+        results["face_api"] = _outside([record["judged"] for record in records])
     results["blink"] = np.round(np.mean([r["blink"] for r in records], 0), 3).tolist()
     return results
 
@@ -186,18 +209,88 @@ def _share(hits: np.ndarray) -> dict[str, float]:
     }
 
 
+def _judged(judge: FaceApi, pair: Pair, animated: list[np.ndarray], ours: list[np.ndarray]) -> dict:
+    """What the outside judge says of the neutral photo, the smiling one, and the seven each."""
+    smiling = np.asarray(Image.open(pair.smiling).convert("RGB"))
+    neutral = judge(animated[0])
+    said = {"animated": animated[1:], "ours": ours[1:], "photo": [smiling]}
+    seen = {kind: [judge(rgb) for rgb in pictures] for kind, pictures in said.items()}
+    if neutral is None or None in chain(*seen.values()):
+        raise ValueError("the outside judge found no face in a photo or result")
+    return {
+        "identity": neutral.identity,
+        "seen": {
+            kind: [max(each.expressions, key=each.expressions.get) for each in judgements]
+            for kind, judgements in seen.items()
+        },
+        "away": {
+            kind: [float(np.linalg.norm(each.identity - neutral.identity)) for each in judgements]
+            for kind, judgements in seen.items()
+        },
+    }
+
+
+def _outside(judged: list[dict]) -> dict:
+    """The outside judge's answers of all people: hits, what it took what for, distances."""
+    known = [name for name in SEVEN if name in NAMES.values()]
+    seen = {k: np.array([j["seen"][k] for j in judged]) for k in ("animated", "ours", "photo")}
+    hits = {
+        kind: np.stack([seen[kind][:, SEVEN.index(name)] == name for name in known])
+        for kind in ("animated", "ours")
+    }
+    away = {kind: np.mean([j["away"][kind] for j in judged], 0) for kind in ("ours", "photo")}
+    people = np.array([j["identity"] for j in judged])
+    others = np.linalg.norm(people[:, None] - people[None], axis=-1)[
+        np.triu_indices(len(people), 1)
+    ]
+    return {
+        "right": {
+            kind: {
+                "all": round(float(hit.mean()), 3),
+                **{n: round(float(v), 3) for n, v in zip(known, hit.mean(1), strict=True)},
+            }
+            for kind, hit in hits.items()
+        },
+        "right_of_smiling_photos": round(float((seen["photo"] == "happiness").mean()), 3),
+        "table": {
+            name: dict(Counter(seen["ours"][:, k].tolist()).most_common())
+            for k, name in enumerate(SEVEN)
+        },
+        "distance": {
+            **{name: round(float(v), 3) for name, v in zip(SEVEN, away["ours"], strict=True)},
+            "smiling photo": round(float(away["photo"][0]), 3),
+            "another person": round(float(others.mean()), 3),
+        },
+    }
+
+
 def _measure_people(
-    checkpoint: Path, pairs: list[Pair], data: Path, model: Path, figures: Path | None
+    checkpoint: Path,
+    pairs: list[Pair],
+    data: Path,
+    model: Path,
+    judge: Path | None,
+    figures: Path | None,
 ) -> dict[str, dict]:
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     pipe = G2GAN.from_pretrained(str(checkpoint))
     rig = Rig.load(data / RIG, pipe.shape_model)
     scorer = Scorer(model)
-    return {pair.person: measure_person(pipe, rig, scorer, pair, figures) for pair in pairs}
+    with FaceApi(judge) if judge else nullcontext() as outside:
+        return {
+            pair.person: measure_person(pipe, rig, scorer, outside, pair, figures) for pair in pairs
+        }
 
 
-def measure_person(pipe: G2GAN, rig: Rig, scorer: Scorer, pair: Pair, figures: Path | None) -> dict:
+def measure_person(
+    pipe: G2GAN,
+    rig: Rig,
+    scorer: Scorer,
+    judge: FaceApi | None,
+    pair: Pair,
+    figures: Path | None,
+) -> dict:
     """Everything about one person; see `evaluate_expressions`."""
     photo = np.asarray(Image.open(pair.neutral).convert("RGB"))
     face = pipe.detect(photo)[0]
@@ -223,8 +316,7 @@ def measure_person(pipe: G2GAN, rig: Rig, scorer: Scorer, pair: Pair, figures: P
         told = pipe.synthesize(photo, landmarks=target[:, :2], face=face, from_neutral=True)
         told = np.asarray(told.images[0])
         read = _nearest(pipe, animated, face)
-        calm = pipe.remove(animated, landmarks=face.mesh[:, :2], face=read).images[0]
-        calm = np.asarray(calm)
+        calm = pipe.remove(animated, landmarks=face.mesh[:, :2], face=read)
         honest = np.asarray(pipe.remove(animated, face=read).images[0])
         moved = warp_photo(photo, face.mesh, target)
         back = warp_photo(animated, read.mesh, face.mesh)
@@ -247,8 +339,12 @@ def measure_person(pipe: G2GAN, rig: Rig, scorer: Scorer, pair: Pair, figures: P
             record["landmarks"][kind][name] = float(off) / face.eye_distance
         for row, rgb in zip(rows, (animated, named, honest), strict=True):
             row.append(rgb)
+    if judge:
+        record["judged"] = _judged(judge, pair, *rows[:2])
     record["gaze"] = float(np.mean([_goes(pipe, put(n), face, *way) for n, way in GAZES.items()]))
     record["blink"] = _blinks(pipe, rig, scorer, photo, face)
+    record["camera"] = _gaze_left(pipe, rig, photo, face)
+    record["rims"] = _rims(pipe, photo, face, int(pair.person))
     if figures:
         matrix = WORKING.matrix(face.mesh) * (SHEET / WORKING.side)
         sheet = [np.hstack([crop(rgb, matrix, SHEET) for rgb in row]) for row in rows]
@@ -278,11 +374,8 @@ def _compare(
 def _goes(pipe: G2GAN, rgb: np.ndarray, face: Face, axis: int, sign: int) -> bool:
     """Do both detected irises lie on the asked side of where they were?"""
     seen = _nearest(pipe, rgb, face).mesh
-    moved = [
-        (seen - face.mesh)[iris] - (seen - face.mesh)[list(corners)].mean(0)
-        for iris, corners in ((468, (33, 133)), (473, (362, 263)))
-    ]
-    return bool((sign * np.array(moved)[:, axis] > 0).all())
+    moved = _iris_offsets(seen) - _iris_offsets(face.mesh)
+    return bool((sign * moved[:, axis] > 0).all())
 
 
 def _blinks(
@@ -292,9 +385,47 @@ def _blinks(
     closed = LOOKS["eyes closed"]
     target = pose_mesh(rig, face.mesh, closed)
     asleep = animate(rig, photo, face.mesh, target, closed)
-    awake = np.asarray(pipe.remove(asleep, face=_nearest(pipe, asleep, face)).images[0])
+    seen = _nearest(pipe, asleep, face)
+    awake = np.asarray(pipe.remove(asleep, parts=["eyes"], face=seen).images[0])
     found = [scorer(rgb) for rgb in (photo, asleep, awake)]
     return tuple((s["eyeBlinkLeft"] + s["eyeBlinkRight"]) / 2 for s in found)
+
+
+def _iris_offsets(mesh: np.ndarray) -> np.ndarray:
+    """Both irises' centres (2, 2) beside the middle of their eye's corners."""
+    return np.array([mesh[i, :2] - mesh[list(c), :2].mean(0) for i, c in IRISES.items()])
+
+
+def _gaze_left(pipe: G2GAN, rig: Rig, photo: np.ndarray, face: Face) -> float:
+    """What is left of a gaze to the side when the eyes are turned back to the camera: a share."""
+    away = CONTROLS["look left"]
+    target = pose_mesh(rig, face.mesh, away)
+    gazing = animate(rig, photo, face.mesh, target, away)
+    seen = _nearest(pipe, gazing, face)
+    back = np.asarray(pipe.remove(gazing, parts=["eyes"], face=seen).images[0])
+    centre = _iris_offsets(_nearest(pipe, photo, face).mesh)
+    turned, left = (
+        (_iris_offsets(mesh) - centre)[:, 0].mean()
+        for mesh in (seen.mesh, _nearest(pipe, back, face).mesh)
+    )
+    return float(abs(left) / max(abs(turned), 1e-6))
+
+
+def _rims(pipe: G2GAN, photo: np.ndarray, face: Face, seed: int) -> dict[str, list[float]]:
+    """How far each expression moves the rims of drawn glasses, in the frame of `RIMS_SIDE` px."""
+    matrix = metrics.frame_matrix(face.mesh, RIMS_SIDE)
+    glasses = draw_glasses(np.random.default_rng(seed), pipe.shape_model)
+    glasses = replace(glasses, colour=np.full(3, 20.0), glare=0.0)
+    before = wear(photo, pipe.shape_model.pose(face.mesh), glasses)
+    pose = pipe.shape_model.pose(transform(matrix, face.mesh))
+    moved: dict[str, list[float]] = {"ours": [], "warp": []}
+    for name in SEVEN:
+        edit = pipe.synthesize(before, name, face=face, from_neutral=True)
+        warped = warp_photo(before, face.mesh, edit.faces[0].mesh)
+        for method, rgb in (("ours", np.asarray(edit.images[0])), ("warp", warped)):
+            pair = (metrics.to_frame(each, face.mesh, RIMS_SIDE) for each in (before, rgb))
+            moved[method].append(rims_moved(*pair, pose, glasses)[0])
+    return moved
 
 
 def main() -> None:
@@ -303,6 +434,7 @@ def main() -> None:
     parser.add_argument("--london", type=Path, required=True, help="folder of the London set")
     parser.add_argument("--data", type=Path, default=Path("data/london"), help="prepared set")
     parser.add_argument("--scores", type=Path, required=True, help="face_landmarker.task")
+    parser.add_argument("--face-api", type=Path, help="folder of the outside judge")
     parser.add_argument("--figures", type=Path, help="folder for contact sheets, for the eye only")
     arguments = parser.parse_args()
     results = evaluate_expressions(
@@ -310,6 +442,7 @@ def main() -> None:
         arguments.london,
         arguments.data,
         arguments.scores,
+        arguments.face_api,
         arguments.figures,
     )
     write_json(arguments.checkpoint / EXPRESSIONS_FILE, results)

@@ -89,7 +89,7 @@ def _record(run: Path, meta: dict[str, str], config: dict) -> dict:
     lines = (run / CURVES).read_text("utf-8").splitlines() if (run / CURVES).is_file() else []
     curves = [json.loads(line) for line in lines]
     return {
-        "images": int(meta["step"]) * config["batch"],
+        "images": int(meta["step"]) * config["batch"] * int(meta.get("processes", 1)),
         "minutes": round(float(meta["seconds"]) / 60, 1),
         "settings": config,
         "curves": curves[:: max(1, len(curves) // 20)],

@@ -8,6 +8,7 @@ gap), "gazeRight" and "gazeDown" (of the irises, in eye distances, to the pictur
 """
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,7 @@ UNEVEN = 0.12  # deviation of each weight's logarithm, and of left against right
 NAMED = 0.6  # share of draws that are variants of the seven; the others combine movements freely
 TEETH = (-0.02, 0.03)
 GAZING, FARTHEST = 0.3, (0.09, 0.05)  # share of draws with another gaze, and its reach
+BLINKING = 0.25  # share of draws with lids that are half or wholly closed
 
 
 def draw(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
@@ -110,7 +112,21 @@ def draw(rng: np.random.Generator) -> tuple[str, dict[str, float]]:
         uneven["gazeDown"] = down = rng.uniform(-1, 1) * FARTHEST[1]
         lids = "eyeLookDown" if down > 0 else "eyeLookUp"
         uneven[lids] = abs(down) * 16
+    if rng.random() < BLINKING:
+        for side in ("_L", "_R"):
+            uneven["eyeBlink" + side] = rng.uniform(0.3, 1.0)
     return name, mirrored(uneven) if rng.random() < 0.5 else uneven
+
+
+def of_parts(weights: dict[str, float], parts: Collection[str]) -> dict[str, float]:
+    """What of a blend belongs to some of `g2gan.shape.PARTS`; settings stay."""
+
+    def part(name: str) -> str:
+        if name.startswith(("eye", "gaze")):
+            return "eyes"
+        return "brows" if name.startswith("brow") else "mouth"
+
+    return {n: weight for n, weight in weights.items() if n in SETTINGS or part(n) in parts}
 
 
 def scaled(weights: dict[str, float], gain: float) -> dict[str, float]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from accelerate.utils import reduce
+from torch import Tensor, distributed, nn
 from torch.nn import functional
 
 
@@ -98,10 +99,13 @@ def weighted_l1(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
 
     Args:
         a, b: (B, C, H, W).
-        weight: (B, 1, H, W), not negative; the loss is 0 where it is 0 everywhere.
+        weight: (B, 1, H, W), not negative; the loss is 0 where it is 0 everywhere. Where several
+            processes train, sum(w) is the mean of theirs: they weigh as one batch.
     """
-    total = (weight * (a - b).abs()).sum()
-    return total / (a.shape[1] * weight.sum()).clamp(min=torch.finfo(a.dtype).tiny)
+    total, weights = (weight * (a - b).abs()).sum(), weight.sum()
+    if distributed.is_initialized():
+        weights = reduce(weights, "mean")
+    return total / (a.shape[1] * weights).clamp(min=torch.finfo(a.dtype).tiny)
 
 
 def pooled_l1(a: Tensor, b: Tensor, weight: Tensor, cells: int = 4) -> Tensor:

@@ -131,14 +131,19 @@ class PaperSet:
 
 
 def paper_batch_at(
-    data: PaperSet, direction: Direction, seed: int, step: int, size: int
+    data: PaperSet,
+    direction: Direction,
+    seed: int,
+    step: int,
+    size: int,
+    part: slice = slice(None),
 ) -> PaperBatch:
-    """Batch number `step` of a run: the same whenever it is asked for.
+    """Batch number `step` of a run, or a part of it: the same whenever it is asked for.
 
     Both directions see the same pairs, crops and flips. Pairs come in a new order each time round.
     """
     samples = []
-    for place in range(step * size, (step + 1) * size):
+    for place in range(step * size, (step + 1) * size)[part]:
         lap, index = divmod(place, len(data.pairs))
         order = np.random.default_rng((seed, lap)).permutation(len(data.pairs))
         sequence, number = data.pairs[order[index]]

@@ -122,7 +122,7 @@ def train_row(
     record = {
         "settings": json.loads(config.to_json()),
         "people": len(split["train"]),
-        "images": trainer.step * config.batch,
+        "images": trainer.images,
         "minutes": round(trainer.seconds / 60, 1),
     }
     (unfinished / TRAINING_FILE).write_text(json.dumps(record, indent=1) + "\n", "utf-8")

@@ -2,10 +2,13 @@
 
 import json
 import math
+import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from accelerate import Accelerator
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -47,17 +50,20 @@ class Trainer:
     """Trains the generators of a config's directions on a prepared set.
 
     Killed at any time and made again with the same arguments, it goes on from its last saved state.
+    Under `torchrun` or `accelerate launch` each process takes its share of every batch, which is as
+    many times larger; gradients and the statistics of batch normalisation are averaged, so that the
+    weights are the same everywhere.
 
     Args:
         config: what to do.
         data: the prepared set, ours or the paper's (which trains U-Nets only).
         run: folder of the state and the curves; made if it is missing.
         recognizer: the network F of the identity loss, taking (B, C, 128, 128) in [0, 1].
-        device: where to train.
+        device: "cpu" or "cuda"; of several graphics cards each process takes its own.
 
     Raises:
         ValueError: the config has an identity loss and there is no recognizer.
-        CheckpointError: the state in `run` is another config's.
+        CheckpointError: the state in `run` is another config's, or of more or fewer processes.
     """
 
     def __init__(
@@ -70,14 +76,20 @@ class Trainer:
     ) -> None:
         if config.losses.identity and recognizer is None:
             raise ValueError("the identity loss needs a recognition network")
+        self.accelerator = Accelerator(cpu=device == "cpu")
+        self.processes = self.accelerator.num_processes
+        if self.processes != int(os.environ.get("WORLD_SIZE", self.processes)):
+            raise RuntimeError("the processes of this launch do not find each other")
+        self.is_main = self.accelerator.is_main_process  # the one that writes
+        self.device = self.accelerator.device
         torch.manual_seed(config.seed)
-        self.config, self.data, self.run_folder, self.device = config, data, run, device
+        self.config, self.data, self.run_folder = config, data, run
         self.generators = nn.ModuleDict({d: _generator(config) for d in config.directions})
         self.discriminators = nn.ModuleDict({d: _discriminator(config) for d in config.directions})
         self.averages = nn.ModuleDict({d: _generator(config) for d in config.directions})
         self.averages.load_state_dict(self.generators.state_dict())
         for networks in (self.generators, self.discriminators, self.averages):
-            networks.to(device, memory_format=torch.channels_last)
+            networks.to(self.device, memory_format=torch.channels_last)
         self.averages.requires_grad_(False).eval()
         self.generator_optimizer = torch.optim.Adam(
             self.generators.parameters(), config.learning_rate, config.betas
@@ -86,18 +98,28 @@ class Trainer:
             self.discriminators.parameters(), config.discriminator_rate, config.discriminator_betas
         )
         self.adversarial = AdversarialLoss(config.adversarial_form)
-        self.identity = IdentityLoss(recognizer.to(device), UNET_SIDE) if recognizer else None
+        self.identity = IdentityLoss(recognizer.to(self.device), UNET_SIDE) if recognizer else None
         self.step = 0
         self.seconds = 0.0
         run.mkdir(parents=True, exist_ok=True)
         if (run / STATE).is_file():
             self._load()
-        self.board = SummaryWriter(run, purge_step=self.step)
+        self.board = SummaryWriter(run, purge_step=self.step) if self.is_main else None
+
+    @property
+    def size(self) -> int:
+        """Images of a step, of all processes together."""
+        return self.config.batch * self.processes
 
     @property
     def steps(self) -> int:
         """Length of the whole run."""
-        return self.config.images // self.config.batch
+        return self.config.images // self.size
+
+    @property
+    def images(self) -> int:
+        """Seen so far, by all processes together."""
+        return self.step * self.size
 
     @property
     def progress(self) -> float:
@@ -107,13 +129,14 @@ class Trainer:
     def train(self, minutes: float | None = None) -> None:
         """Go on to the end of the run, or for some minutes; the state is saved on the way."""
         started = saved = time.monotonic()
-        bar = tqdm(total=self.config.images, initial=self.step * self.config.batch, unit="img")
+        total, quiet = self.config.images, not self.is_main
+        bar = tqdm(total=total, initial=self.images, unit="img", disable=quiet)
         while self.step < self.steps:
             before = time.monotonic()
             terms = self.train_step()
             now = time.monotonic()
             self.seconds += now - before
-            bar.update(self.config.batch)
+            bar.update(self.size)
             if self.step % NOTE_EVERY == 0:
                 self._note(terms)
                 bar.set_postfix(pixel=f"{terms[self.config.directions[0] + '/pixel']:.4f}")
@@ -123,6 +146,8 @@ class Trainer:
                 self.save()
                 saved = now
             if minutes is not None and now - started > 60 * minutes:
+                self.accelerator.set_trigger()
+            if self.accelerator.check_trigger():  # for any process the time is up
                 break
         bar.close()
         self.save()
@@ -152,6 +177,7 @@ class Trainer:
 
         self.generator_optimizer.zero_grad()
         total.backward()
+        self._share(p.grad for p in self.generators.parameters())
         if self.config.clip:
             nn.utils.clip_grad_norm_(self.generators.parameters(), self.config.clip)
         self.generator_optimizer.step()
@@ -164,11 +190,26 @@ class Trainer:
                 loss = loss + self.adversarial.discriminator(judge(*real), judge(*fake))
             self.discriminator_optimizer.zero_grad()
             loss.backward()
+            self._share(p.grad for p in self.discriminators.parameters())
             self.discriminator_optimizer.step()
             terms["discriminator"] = loss.item()
         self.step += 1
+        self._share(self.generators.buffers())
+        self._share(self.discriminators.buffers())
         self._average()
         return terms
+
+    @torch.no_grad()
+    def _share(self, tensors: Iterable[Tensor | None]) -> None:
+        """Put the mean over all processes in the place of these gradients or statistics."""
+        if self.processes == 1:
+            return
+        tensors = [x for x in tensors if x is not None and x.is_floating_point()]
+        if tensors:
+            together = torch.cat([x.flatten() for x in tensors])
+            together = self.accelerator.reduce(together, reduction="mean")
+            for x, mean in zip(tensors, together.split([x.numel() for x in tensors]), strict=True):
+                x.copy_(mean.view(x.shape))
 
     def _set_rates(self) -> None:
         """The learning rates of this step."""
@@ -181,13 +222,19 @@ class Trainer:
             group["lr"] = self.config.learning_rate * share
 
     def _batch(self, direction: Direction, step: int) -> Batch | PaperBatch:
-        """A step's batch, on the device."""
-        place = (self.data, direction, self.config.seed, step, self.config.batch)
+        """This process' share of a step's batch, on the device."""
+        whole = (self.data, direction, self.config.seed, step, self.size)
         if isinstance(self.data, PaperSet):
-            batch = paper_batch_at(*place)
+            batch = paper_batch_at(*whole, part=self._part)
         else:
-            batch = batch_at(*place, cycle=self.config.losses.cycle > 0)
+            batch = batch_at(*whole, cycle=self.config.losses.cycle > 0, part=self._part)
         return type(batch)(*(x if x is None else x.to(self.device) for x in batch))
+
+    @property
+    def _part(self) -> slice:
+        """Which samples of a whole batch are this process' own."""
+        first = self.accelerator.process_index * self.config.batch
+        return slice(first, first + self.config.batch)
 
     def _reconstruct(
         self, network: nn.Module, batch: Batch | PaperBatch, direction: Direction
@@ -220,7 +267,8 @@ class Trainer:
             source, drawn = _paper_inputs(batch, direction, self.config.heatmap_sigma)
             return [source, drawn, _sized(real, fake)], [source, drawn, fake]
         centres = batch.target_landmarks[:, 48:60].mean(1)
-        centres = centres + MOUTH_JITTER * torch.randn(centres.shape).to(centres)
+        jitter = torch.randn(self.size, 2)[self._part]  # processes draw alike
+        centres = centres + MOUTH_JITTER * jitter.to(centres)
         return tuple(
             [with_detail(mouth_squares(picture, centres, MOUTH_SQUARE, MOUTH_SQUARE))]
             for picture in (real, fake)
@@ -237,7 +285,10 @@ class Trainer:
             average.copy_(buffer)
 
     def _note(self, terms: dict[str, float]) -> None:
-        line = {"step": self.step, "images": self.step * self.config.batch, **terms}
+        """A point of the curves; of the main process' share of the batch."""
+        if not self.is_main:
+            return
+        line = {"step": self.step, "images": self.images, **terms}
         with (self.run_folder / CURVES).open("a", encoding="utf-8") as curves:
             curves.write(json.dumps({k: round(v, 6) for k, v in line.items()}) + "\n")
         for name, value in terms.items():
@@ -251,7 +302,8 @@ class Trainer:
             output, _ = self._reconstruct(self.averages[direction], batch, direction)
             columns = [_sized(batch.source, output), output, _sized(batch.target, output)]
             rows = torch.cat(columns, 3).clamp(0, 1)
-            self.board.add_image(direction, torch.cat(list(rows), 1), self.step)
+            if self.is_main:
+                self.board.add_image(direction, torch.cat(list(rows), 1), self.step)
 
     def start_from(self, folder: Path) -> None:
         """Begin with a checkpoint's weights and fresh optimisers (`--init`)."""
@@ -262,6 +314,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write the whole state to the run's folder, under a temporary name first."""
+        if not self.is_main:
+            return
         tensors = {"torch_rng": torch.get_rng_state()}
         for name, networks in self._networks().items():
             tensors |= {f"{name}.{key}": value for key, value in networks.state_dict().items()}
@@ -269,6 +323,7 @@ class Trainer:
             for index, slots in optimizer.state_dict()["state"].items():
                 tensors |= {f"{name}.{index}.{slot}": value for slot, value in slots.items()}
         meta = {"step": str(self.step), "seconds": str(self.seconds)}
+        meta["processes"] = str(self.processes)
         meta["config"] = self.config.to_json()
         unfinished = self.run_folder / f"{STATE}.part"
         save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, meta)
@@ -282,6 +337,11 @@ class Trainer:
             raise CheckpointError(
                 f"{self.run_folder} holds the state of other settings; give another --run folder, "
                 "or delete it to start again"
+            )
+        if (processes := int(meta.get("processes", 1))) != self.processes:
+            raise CheckpointError(
+                f"{self.run_folder} holds the state of a run of {processes} processes; start it "
+                "with as many"
             )
         self.step, self.seconds = int(meta["step"]), float(meta["seconds"])
         self._forget_later_curves()
@@ -301,7 +361,7 @@ class Trainer:
     def _forget_later_curves(self) -> None:
         """Drop what was noted after the saved state: it will be noted again."""
         curves = self.run_folder / CURVES
-        if curves.is_file():
+        if self.is_main and curves.is_file():
             lines = curves.read_text("utf-8").splitlines(keepends=True)
             kept = [line for line in lines if json.loads(line)["step"] <= self.step]
             write_text(curves, "".join(kept))

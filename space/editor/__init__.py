@@ -12,14 +12,16 @@ from pathlib import Path
 
 import gradio as gr
 import numpy as np
+from gradio.utils import get_upload_folder
 
-from g2gan import G2GAN, G2GANError
+from g2gan import G2GAN, FaceIndexError, G2GANError
 from g2gan.flow import RINGS, drawing_order
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.mesh import FACE_OVAL, LEFT_IRIS, MIRROR, RIGHT_IRIS
+from g2gan.preset import FARTHEST, FaceEdit, Preset
 from g2gan.shape import LEFT_GAZE, RELUCTANCE, RIGHT_GAZE, SPREAD
-from space.edits import EditError, FaceEdit
-from space.offers import controls, looks, twins
+from space.edits import asked_mesh, finished
+from space.offers import looks, shortcuts, sliders, twins
 from space.views import View, as_data_url, as_floats
 from space.visits import Start, Visit, Visits
 from space.words import in_one_line
@@ -28,11 +30,18 @@ HERE = Path(__file__).parent
 SCRIPTS = ("geometry.js", "warp.js", "editor.js")
 AT_ONCE = 2  # pictures that are painted at the same time
 SHARPEST, THUMBNAIL = 1024, 176  # pixels of a view's long side
+AROUND_SMALL = 1.22  # side of a thumbnail's view over the face's
+RELOAD = "this page is out of date; reload it and try again"
+
+
+class QuestionError(G2GANError):
+    """The page asked for something that makes no sense."""
 
 
 def editor(pipe: G2GAN, visits: Visits, **kwargs: object) -> gr.HTML:
-    """The component. Its value is {"key": of a visit, "face": which}, or None; after every step
-    the page adds "edits", a list as `FaceEdit.read` takes them, and triggers `submit`.
+    """The component. Its value is {"key": of a visit}, or None.
+
+    With "face" in it, the choice of a face is left to others.
     """
     return gr.HTML(
         html_template=(HERE / "editor.html").read_text("utf-8"),
@@ -47,6 +56,8 @@ def editor(pipe: G2GAN, visits: Visits, **kwargs: object) -> gr.HTML:
 class Server:
     """What the editor asks for. Each answer is {"ok": True, ...} or {"ok": False, "error": line}.
 
+    Edits come as the text of a preset, the same as in files and links.
+
     Args:
         pipe: paints; its networks run on the CPU, a view at a time.
         visits: the photos.
@@ -58,39 +69,44 @@ class Server:
 
     @property
     def functions(self) -> list[Callable]:
-        return [_answering(each) for each in (self.face, self.neutral, self.preview, self.look)]
+        asked = (self.face, self.neutral, self.preview, self.look, self.finish, self.preset)
+        return [_answering(each) for each in asked]
 
     def face(self, asked: dict) -> dict:
         """A face to begin with: its pixels, its mesh, and the model that moves it."""
-        visit, view = self._seen(asked, SHARPEST)
-        start = visit.as_it_is(view[0])
-        x0, y0, x1, y1 = view[1].box
+        visit, face = self._chosen(asked)
+        view, start = View.of(visit.faces[face], SHARPEST), visit.start(face, keep_expression=True)
+        x0, y0, x1, y1 = view.box
         size = np.array([x1 - x0, y1 - y0]) / max(x1 - x0, y1 - y0)
+        small = (View.of(each, THUMBNAIL, AROUND_SMALL) for each in visit.faces)
         return {
             "size": size.tolist(),
-            "start": self._start(start, view[1]),
+            "start": self._start(start, view),
             "model": self._model(start.face.mesh),
+            "faces": [as_data_url(each.see(start).rgb) for each in small],
             "looks": looks(self._pipe),
-            "controls": controls(self._pipe),
+            "sliders": sliders(self._pipe),
+            "shortcuts": shortcuts(self._pipe.shape_model, start.face.mesh),
         }
 
     def neutral(self, asked: dict) -> dict:
         """The same face without its expression."""
-        visit, (face, view) = self._seen(asked, SHARPEST)
+        visit, face = self._chosen(asked)
+        view = View.of(visit.faces[face], SHARPEST)
         return {"start": self._start(visit.neutral(face), view)}
 
     def preview(self, asked: dict) -> dict:
         """The picture of an edit, and its mesh; neither where a newer one was asked for since."""
-        visit, edit = self._visits.get(asked["key"]), FaceEdit.read(asked["edit"])
+        visit, face = self._chosen(asked)
+        (edit,) = Preset.from_json(asked["preset"]).edits
         number, side = int(asked["number"]), min(max(int(asked["side"]), 64), SHARPEST)
         visit.newest = max(visit.newest, number)
         with self._turn:
             if number < visit.newest:
                 return {}
             begun = time.perf_counter()
-            start = edit.start(visit)
-            view = View.of(visit.faces[edit.face], side)
-            mesh = edit.mesh(self._pipe, start)
+            start = visit.start(face, edit.keep_expression)
+            view, mesh = View.of(visit.faces[face], side), asked_mesh(visit, start, edit)
             picture = self._painted(start, mesh, view)
             return {
                 "picture": as_data_url(picture),
@@ -100,18 +116,48 @@ class Server:
 
     def look(self, asked: dict) -> dict:
         """A thumbnail of one expression on the visitor's own face."""
-        visit, (face, view) = self._seen(asked, THUMBNAIL)
-        edit = FaceEdit(face=face, plain=True, blend={str(asked["name"]): 1.0})
+        visit, face = self._chosen(asked)
+        edit = FaceEdit(expression={str(asked["name"]): 1.0})
+        start = visit.neutral(face)
         with self._turn:
-            start = edit.start(visit)
-            picture = self._painted(start, edit.mesh(self._pipe, start), view)
+            view = View.of(visit.faces[face], THUMBNAIL, AROUND_SMALL)
+            picture = self._painted(start, asked_mesh(visit, start, edit), view)
         return {"picture": as_data_url(picture)}
 
-    def _seen(self, asked: dict, side: int) -> tuple[Visit, tuple[int, View]]:
+    def finish(self, asked: dict) -> dict:
+        """The whole photo with a preset applied, as a file in the photo's own format."""
+        visit = self._visits.get(asked["key"])
+        preset = Preset.from_json(asked["preset"])
+        with self._turn:
+            path = visit.save(finished(visit, preset), get_upload_folder())
+        return {"path": path.as_posix(), "name": path.name}
+
+    def preset(self, asked: dict) -> dict:
+        """The edit of each face that a preset's text, or the code in a link, asks for."""
+        visit, text = self._visits.get(asked["key"]), str(asked["text"])
+        preset = Preset.from_json(text) if "{" in text else Preset.from_code(text)
+        edits = {}
+        for edit in preset.edits:
+            self._pipe.shape_model.parameters_of(dict(edit.expression))  # are the names known?
+            shares = {
+                name: min(max(edit.intensity * share, -FARTHEST), FARTHEST)
+                for name, share in edit.expression.items()
+            }
+            for face in range(len(visit.faces)) if edit.faces == "all" else edit.faces:
+                if face >= len(visit.faces):
+                    raise FaceIndexError(f"there is no face {face} in the photo")
+                edits[str(face)] = {
+                    "expression": shares,
+                    "moves": {str(landmark): move for landmark, move in edit.moves.items()},
+                    "keep_expression": edit.keep_expression,
+                }
+        return {"edits": edits}
+
+    def _chosen(self, asked: dict) -> tuple[Visit, int]:
         visit, face = self._visits.get(asked["key"]), int(asked["face"])
         if not 0 <= face < len(visit.faces):
-            raise EditError("there are not that many faces in the photo")
-        return visit, (face, View.of(visit.faces[face], side))
+            raise FaceIndexError(f"there is no face {face} in the photo")
+        return visit, face
 
     def _painted(self, start: Start, mesh: np.ndarray, view: View) -> np.ndarray:
         seen = view.see(start)
@@ -141,7 +187,6 @@ class Server:
         """What `geometry.js` and `warp.js` need to know of the shape model and the mesh."""
         shape_model = self._pipe.shape_model
         low, high = shape_model.limits.detach().cpu().numpy().astype(float)
-        offered = looks(self._pipe) + controls(self._pipe)
         handles = list(LANDMARKS_68)
         mirror = [handles.index(MIRROR[point]) for point in handles]
         return {
@@ -156,10 +201,8 @@ class Server:
             "apart": as_floats(shape_model.apart()),
             "reach": SPREAD,
             "table": {
-                each["name"]: shape_model.parameters_of({each["name"]: 1.0}).tolist()
-                for each in offered
+                name: shape_model.parameters_of({name: 1.0}).tolist() for name in shape_model.names
             },
-            "looks": looks(self._pipe),
             "twins": twins(self._pipe),
             "triangles": drawing_order(mesh).ravel().tolist(),
             "oval": list(FACE_OVAL),
@@ -174,10 +217,9 @@ def _answering(function: Callable[[dict], dict]) -> Callable[[dict], dict]:
     def answer(asked: dict) -> dict:
         try:
             return {"ok": True, **function(asked)}
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, G2GANError):
-                return {"ok": False, "error": in_one_line(error)}
-            return {"ok": False, "error": in_one_line(EditError("reload the page and try again"))}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            mended = error if isinstance(error, G2GANError) else QuestionError(RELOAD)
+            return {"ok": False, "error": in_one_line(mended)}
         except Exception as error:
             return {"ok": False, "error": in_one_line(error)}
 

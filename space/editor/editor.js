@@ -1,21 +1,25 @@
 // The face editor: dots to drag, expressions to mix, sliders; every change shows at once by the
 // browser's own warp, and is painted by the server as often as it answers.
+//
+// A face's edit is an entry of a preset: {expression, moves, keep_expression}.
 
 const SHARP = 768, QUICK = 384; // pixels of a view's long side: at rest, and while it moves
 const MOST_FLYING = 4; // previews under way at once, however far the server is
+const REST = 140, FINISH = 350; // ms without a change before the sharp preview, and the whole photo
 const STEP = 0.012; // eye distances that an arrow key moves a dot
-const PHONE = 560; // px of the stage below which dots are few and large
+const PHONE = 420; // px of the stage below which dots are few and large
+const STRONGEST = 1.5; // share of an expression
 
-// Landmarks that move as one, seen from the visitor: "left" is the picture's left.
+// Landmarks that move as one; left is the picture's left.
 const DOTS = [
   ["left mouth corner", [48]], ["right mouth corner", [54]],
   ["upper lip", [51, 62]], ["lower lip", [57, 66]], ["chin", [8, 57, 66]],
   ["left brow, inner end", [21]], ["right brow, inner end", [22]],
   ["left brow", [19]], ["right brow", [24]],
-  ["left upper lid", [37, 38]], ["right upper lid", [43, 44]],
   ["left eye: where it looks", [68, 69], 68], ["right eye: where it looks", [69, 68], 69],
 ];
 const MORE_DOTS = [
+  ["left upper lid", [37, 38]], ["right upper lid", [43, 44]],
   ["left brow, outer end", [17]], ["right brow, outer end", [26]],
   ["left lower lid", [40, 41]], ["right lower lid", [46, 47]],
   ["left nostril", [31]], ["right nostril", [35]],
@@ -28,12 +32,25 @@ const LINES = [
 const root = element.querySelector(".editor");
 const find = (selector) => root.querySelector(selector);
 const stage = find(".stage"), canvas = find("canvas"), svg = find(".points");
-let session = null; // the photo and face on the stage, with everything that belongs to them
+const warp = new Warp(canvas);
+let visit = null; // the photo: its key, the edits of its faces, their history
+let session = null; // the face on the stage, with everything that belongs to it
 
-const nothing = (face) => ({ face, plain: false, blend: {}, moves: {} });
 const copy = (value) => JSON.parse(JSON.stringify(value));
+const untouched = () => ({ expression: {}, moves: {}, keep_expression: true });
 const isEmpty = (edit) =>
-  !edit.plain && !Object.values(edit.blend).some(Boolean) && !Object.keys(edit.moves).length;
+  edit.keep_expression && !Object.keys(edit.expression).length && !Object.keys(edit.moves).length;
+
+// The text of a preset for {face: edit}.
+function presetText(edits, indent) {
+  const entries = Object.entries(edits).filter(([, edit]) => edit);
+  const list = entries.map(([face, edit]) => ({ faces: [Number(face)], ...edit }));
+  return JSON.stringify({ g2gan_preset: 1, edits: list }, null, indent);
+}
+
+function edited() {
+  return Object.fromEntries(Object.entries(visit.edits).filter(([, edit]) => !isEmpty(edit)));
+}
 
 async function ask(name, question) {
   const answer = await server[name](question).catch(() => undefined);
@@ -49,43 +66,62 @@ function say(text) {
 // ---- a photo comes, or another face of it
 
 async function open(value) {
-  if (!value?.key) {
-    session = null;
-    root.dataset.state = "empty";
+  if (element.offsetParent === null) return; // on a tab that is closed: when it is opened
+  const key = value?.key ?? null, face = value?.face ?? 0;
+  if (key && key === visit?.key) {
+    if (value.face !== undefined && face !== session?.face) openFace(face);
     return;
   }
-  const { key, face } = value;
-  const before = session?.key === key ? session : null;
-  root.dataset.state = before ? "ready" : "opening";
-  const answer = await ask("face", { key, face });
-  if (!answer || props.value?.key !== key || (props.value.face ?? 0) !== face) return;
-  const shape = new Shape(answer.model);
-  session = {
-    key, face, shape,
-    size: answer.size,
-    own: readStart(answer.start),
-    plain: null,
-    edits: before?.edits ?? {},
-    history: before?.history ?? ["{}"],
-    at: before?.at ?? 0,
-    count: 0, shown: 0, side: 0, flying: 0, dirty: false,
+  if (!key && !visit) return;
+  session = null;
+  visit = key && {
+    key, edits: {}, history: [{ face, edits: "{}" }], at: 0, file: null, chooses: value.face === undefined,
   };
-  canvas.width = Math.round(SHARP * answer.size[0]);
-  canvas.height = Math.round(SHARP * answer.size[1]);
-  stage.style.setProperty("--aspect", answer.size[0] / answer.size[1]);
-  svg.setAttribute("viewBox", `0 0 ${1000 * answer.size[0]} ${1000 * answer.size[1]}`);
-  session.warp = new Warp(canvas, answer.model, answer.size);
-  session.original = await picture(session.own.picture);
-  session.warp.show(session.original, session.own.mesh);
+  root.dataset.state = key ? "opening" : "empty";
+  say("");
+  if (!key) return;
+  const of = visit;
+  if (!(await openFace(face)) || of !== visit) return;
+  stage.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  const code = new URLSearchParams(location.hash.slice(1)).get("preset");
+  if (code) await applyPreset(code);
+}
+
+async function openFace(face) {
+  const of = visit;
+  root.dataset.state = "opening";
+  const answer = await ask("face", { key: of.key, face });
+  if (of !== visit) return false;
+  if (!answer) {
+    root.dataset.state = session ? "ready" : "failed";
+    return false;
+  }
+  const own = readStart(answer.start), original = await picture(own.picture);
+  if (of !== visit) return false;
+  session = {
+    key: of.key, face, own, original, answer,
+    shape: new Shape(answer.model), size: answer.size,
+    mesh: own.mesh, plain: null, count: (session?.count ?? 0) + 1, shown: 0, side: 0, flying: 0,
+  };
+  session.shown = session.count;
+  const [width, height] = answer.size;
+  canvas.width = Math.round(SHARP * width);
+  canvas.height = Math.round(SHARP * height);
+  stage.style.setProperty("--aspect", width / height);
+  svg.setAttribute("viewBox", `0 0 ${1000 * width} ${1000 * height}`);
+  warp.begin(answer.model, answer.size);
+  warp.show(original, own.mesh);
   root.dataset.state = "ready";
-  buildLooks(answer);
-  buildControls(answer);
-  const asked = !before && fromLink();
-  if (asked) change(asked);
-  else refresh();
-  if (isEmpty(edit())) session.warp.draw(session.own.mesh);
-  else request();
-  neutral(session).then(() => thumbnails(session, answer));
+  buildFaces(answer.faces);
+  buildLooks(answer.looks);
+  buildShortcuts(answer.shortcuts);
+  buildSliders(answer.sliders);
+  buildDots();
+  refresh();
+  change(edit());
+  const now = session;
+  neutral(now).then(() => thumbnails(now));
+  return true;
 }
 
 async function picture(source) {
@@ -106,48 +142,47 @@ function neutral(of) {
 // ---- the edit
 
 function edit() {
-  return session.edits[session.face] ?? nothing(session.face);
+  return visit.edits[session.face] ?? untouched();
 }
 
 // Show an edit at once; it becomes a step of the history with `commit`.
 async function change(next) {
-  const of = session;
-  of.edits[of.face] = next;
+  const of = session, edits = visit.edits;
+  edits[of.face] = next;
+  visit.file = null;
   refresh();
-  if (next.plain && !of.plain) await neutral(of);
-  if (of === session && of.edits[of.face] === next) {
+  if (!next.keep_expression && !of.plain) await neutral(of);
+  if (of === session && visit.edits[of.face] === next) {
     draw();
     request();
   }
 }
 
 function commit() {
-  const step = JSON.stringify(session.edits);
-  if (step !== session.history[session.at]) {
-    session.history.splice(session.at + 1, Infinity, step);
-    session.at++;
+  const edits = JSON.stringify(edited());
+  if (edits !== visit.history[visit.at].edits) {
+    visit.history.splice(visit.at + 1, Infinity, { face: session.face, edits });
+    visit.at++;
   }
-  deliver();
+  say("");
   refresh();
 }
 
-function deliver() {
-  const edits = Object.values(session.edits).filter((one) => !isEmpty(one));
-  props.value = { key: session.key, face: session.face, edits };
-  trigger("submit");
-}
-
 function travel(step) {
-  session.at = Math.min(Math.max(session.at + step, 0), session.history.length - 1);
-  session.edits = JSON.parse(session.history[session.at]);
-  change(copy(edit()));
-  deliver();
+  const to = visit.at + step;
+  if (!visit.history[to]) return;
+  const { face } = visit.history[Math.max(to, visit.at)]; // whose edit it was that comes or goes
+  visit.at = to;
+  visit.edits = JSON.parse(visit.history[to].edits);
+  visit.file = null;
+  if (face !== session.face) openFace(face);
+  else change(edit());
 }
 
 // ---- what is seen
 
 function start() {
-  return edit().plain && session.plain ? session.plain : session.own;
+  return !edit().keep_expression && session.plain ? session.plain : session.own;
 }
 
 let frame = 0;
@@ -156,7 +191,7 @@ function draw() {
     frame = 0;
     if (!session) return;
     session.mesh = session.shape.mesh(start(), edit());
-    session.warp.draw(session.mesh);
+    if (!session.kept) warp.draw(session.mesh);
     placeDots();
     root.dataset.drawn = Number(root.dataset.drawn ?? 0) + 1;
   });
@@ -165,15 +200,16 @@ function draw() {
 // Ask for the picture of the edit as it is; at most a few under way, and always the latest last.
 function request() {
   session.dirty = true;
-  while (session.dirty && session.flying < (session.most ?? 2)) send(session, QUICK);
+  if (session.flying < (session.most ?? 2)) send(session, QUICK);
   clearTimeout(session.rest);
-  session.rest = setTimeout(settle, 140, session);
+  session.rest = setTimeout(settle, REST, session);
 }
 
 function settle(of) {
   if (of !== session) return;
   if (of.flying || dragged) of.rest = setTimeout(settle, 60, of);
-  else if (of.side < SHARP || of.shown < of.count) send(of, SHARP);
+  else if (of.side < SHARP || of.shown < of.count) send(of, SHARP).then(() => settle(of));
+  else of.rest = setTimeout(finish, FINISH, of);
 }
 
 async function send(of, side) {
@@ -181,33 +217,47 @@ async function send(of, side) {
   if (isEmpty(edit())) {
     of.shown = ++of.count; // nothing that is still under way may replace the photo
     of.side = SHARP;
-    of.warp.show(of.original, of.own.mesh);
+    warp.show(of.original, of.own.mesh);
     draw();
     return;
   }
   const number = ++of.count, begun = performance.now();
   of.flying++;
-  const answer = await ask("preview", { key: of.key, edit: edit(), side, number });
+  of.side = side;
+  const { key, face } = of, preset = presetText({ [face]: edit() });
+  const answer = await ask("preview", { key, face, preset, side, number });
+  const image = answer?.picture && number > of.shown ? await picture(answer.picture) : null;
   of.flying--;
-  if (of !== session || !answer) return;
-  if (answer.picture && number > of.shown) {
-    const image = await picture(answer.picture);
-    if (of !== session || number < of.shown) return;
+  if (of !== session) return;
+  if (image && number > of.shown) {
     of.shown = number;
-    of.side = side;
-    of.warp.show(image, floats(answer.mesh));
+    if (session.kept) session.kept = [image, floats(answer.mesh)];
+    else warp.show(image, floats(answer.mesh));
     draw();
     const away = performance.now() - begun - answer.ms;
     of.most = Math.min(MOST_FLYING, 2 + Math.round(away / Math.max(answer.ms, 20)));
     root.dataset.previews = Number(root.dataset.previews ?? 0) + 1;
     root.dataset.side = side;
   }
+  if (!answer) of.shown = of.count; // what cannot be painted is not asked for again
   if (of.dirty) send(of, QUICK);
+}
+
+// The whole photo with every edit, as a file: made while the visitor rests, so that it is there.
+function finish(of) {
+  const now = visit, edits = edited();
+  if (of !== session || !Object.keys(edits).length) return null;
+  now.file ??= ask("finish", { key: now.key, preset: presetText(edits) }).then((file) => {
+    root.dataset.finished = Number(root.dataset.finished ?? 0) + (file ? 1 : 0);
+    return file;
+  });
+  return now.file;
 }
 
 // ---- dots
 
 let dragged = null, everyDot = false;
+const DOTS_SHOWN = { few: ["every", "All dots"], every: ["none", "No dots"], none: ["few", "Dots"] };
 
 function dots() {
   if (everyDot)
@@ -231,7 +281,7 @@ function place([, points, shown]) {
 }
 
 function placeDots() {
-  if (!session.mesh || svg.childElementCount !== LINES.length + dots().length) return;
+  if (svg.childElementCount !== LINES.length + dots().length) return;
   const pixel = (1000 * session.size[0]) / (stage.clientWidth || 1);
   const coarse = stage.clientWidth < PHONE;
   svg.querySelectorAll(".line").forEach((path, i) => {
@@ -244,10 +294,11 @@ function placeDots() {
     const [x, y] = place(dots()[i]);
     node.setAttribute("transform", `translate(${1000 * x} ${1000 * y})`);
     node.querySelector(".reach").setAttribute("r", pixel * (everyDot ? 9 : coarse ? 19 : 15));
-    node.querySelector(".seen").setAttribute("r", pixel * (everyDot ? 2.6 : coarse ? 6 : 5));
+    node.querySelector(".seen").setAttribute("r", pixel * (everyDot ? 2.6 : 5));
   });
 }
 
+// Fingers are wider than dots are apart: the nearest one is meant.
 function nearest(event) {
   const box = svg.getBoundingClientRect();
   let best = null, least = Infinity;
@@ -320,133 +371,260 @@ svg.addEventListener("keydown", (event) => {
   typed = setTimeout(commit, 400);
 });
 
-// ---- expressions and sliders
+// ---- faces, expressions, shortcuts
 
-function buildLooks({ looks }) {
-  const button = ({ name, label }) =>
-    `<button type="button" class="look" data-look="${name}" aria-pressed="false"><span class="face"></span><span>${label}</span></button>`;
-  find(".looks").innerHTML = [{ name: "", label: "As in photo" }, ...looks].map(button).join("");
-  find('[data-look=""] .face').style.backgroundImage = `url(${session.own.picture})`;
+function buildFaces(pictures) {
+  const button = (url, i) =>
+    `<button type="button" data-face="${i}" aria-label="Face ${i + 1}" style="background-image:url(${url})"><span>${i + 1}</span></button>`;
+  find(".faces").innerHTML = pictures.length > 1 && visit.chooses ? pictures.map(button).join("") : "";
 }
 
-async function thumbnails(of, { looks }) {
-  for (const { name } of looks) {
+find(".faces").addEventListener("click", (event) => {
+  const face = event.target.closest("[data-face]")?.dataset.face;
+  if (face !== undefined && Number(face) !== session?.face) openFace(Number(face));
+});
+
+function buildLooks(looks) {
+  const button = ({ name, label }) =>
+    `<button type="button" class="look" data-look="${name}" aria-pressed="false"><span class="face"></span><span>${label}</span></button>`;
+  find(".looks").innerHTML = [{ name: "", label: "As it is" }, ...looks].map(button).join("");
+  const { faces } = session.answer;
+  find('[data-look=""] .face').style.backgroundImage = `url(${faces[session.face]})`;
+}
+
+async function thumbnails(of) {
+  for (const { name } of of.answer.looks) {
     if (of !== session) return;
     const answer = await ask("look", { key: of.key, face: of.face, name });
     const face = find(`[data-look="${name}"] .face`);
     if (of === session && answer && face) face.style.backgroundImage = `url(${answer.picture})`;
   }
+  root.dataset.thumbnails = of.answer.looks.length;
+}
+
+function chosenLooks() {
+  return session.answer.looks.filter(({ name }) => name in edit().expression);
 }
 
 find(".looks").addEventListener("click", (event) => {
   const name = event.target.closest(".look")?.dataset.look;
-  if (name === undefined) return;
-  const next = copy(edit());
-  if (name === "" || name === "neutral") {
-    for (const { name: look } of session.shape.looks) delete next.blend[look];
-    next.plain = name === "neutral";
-  } else if (name in next.blend) {
-    delete next.blend[name];
-  } else {
-    const mixed = session.shape.looks.some(({ name: look }) => look in next.blend);
-    next.blend[name] = mixed ? 0.5 : 1;
-    next.plain = true;
-  }
+  if (name === undefined || !session) return;
+  const next = copy(edit()), chosen = chosenLooks();
+  const share = next.expression[name];
+  const mixing = find(".mixing").checked && name && name !== "neutral";
+  if (!mixing) for (const each of chosen) delete next.expression[each.name];
+  next.keep_expression = name === "";
+  if (mixing && share) delete next.expression[name];
+  else if (name && name !== "neutral") next.expression[name] = mixing && chosen.length ? 0.5 : 1;
   change(next);
   commit();
 });
 
-function buildControls({ controls }) {
-  find(".fine").hidden = !controls.length;
-  find(".controls").innerHTML = controls.map(({ name, label, low, high }) => slider(name, label, 0, low, high)).join("");
+function buildShortcuts(shortcuts) {
+  const button = ({ label, moves }, i) =>
+    `<button type="button" data-shortcut="${i}" ${Object.keys(moves).length ? "" : "disabled"}>${label}</button>`;
+  find(".shortcuts").innerHTML = shortcuts.map(button).join("");
 }
 
-function slider(name, label, value, low, high) {
-  return `<label class="share"><span>${label}</span><input type="range" min="${low}" max="${high}" step="0.02" value="${value}" data-name="${name}"></label>`;
+function isTaken({ moves }) {
+  const now = edit().moves, all = Object.entries(moves);
+  return all.length > 0 && all.every(([i, move]) => now[i]?.join() === move.join());
 }
+
+find(".shortcuts").addEventListener("click", (event) => {
+  const shortcut = session?.answer.shortcuts[event.target.dataset.shortcut];
+  if (!shortcut) return;
+  const next = copy(edit());
+  if (isTaken(shortcut)) for (const landmark of Object.keys(shortcut.moves)) delete next.moves[landmark];
+  else Object.assign(next.moves, copy(shortcut.moves));
+  change(next);
+  commit();
+});
+
+// ---- sliders
+
+function slider(attributes, label, value, low, high) {
+  return `<input type="range" min="${low}" max="${high}" step="0.02" value="${value}" aria-label="${label}" ${attributes}>`;
+}
+
+function buildSliders(sliders) {
+  const sided = sliders.some(({ sides }) => sides.length > 1);
+  find(".fine").hidden = !sliders.length;
+  find(".together").parentElement.hidden = !sided;
+  const together = find(".together").checked;
+  find(".sliders").innerHTML = sliders.map(({ less, more, sides }, row) => {
+    const what = less ? `${less} to ${more}` : more, low = less ? -1 : 0;
+    const inputs = together || sides.length === 1
+      ? slider(`data-row="${row}"`, what, 0, low, 1)
+      : ["left", "right"].map((side, i) => slider(`data-row="${row}" data-side="${i}"`, `${what}, ${side}`, 0, low, 1)).join("");
+    const ends = less ? `<span class="less">${less}</span>` : `<span class="less only">${more}</span>`;
+    return `<div class="row">${ends}<span class="inputs">${inputs}</span><span>${less ? more : ""}</span></div>`;
+  }).join("");
+}
+
+find(".together").addEventListener("change", () => {
+  if (!session) return;
+  buildSliders(session.answer.sliders);
+  refresh();
+});
+
+function sideValue([less, more]) {
+  const { expression } = edit();
+  return (expression[more] ?? 0) - (less ? (expression[less] ?? 0) : 0);
+}
+
+function slide({ dataset, value }) {
+  const next = copy(edit()), amount = Number(value);
+  const set = (name, share) => {
+    if (!name) return;
+    if (share > 0) next.expression[name] = share;
+    else delete next.expression[name];
+  };
+  if (dataset.look) set(dataset.look, amount || 0.001); // a look at 0 stays chosen
+  else {
+    const { sides } = session.answer.sliders[dataset.row];
+    const moved = dataset.side === undefined ? sides : [sides[dataset.side]];
+    for (const [less, more] of moved) {
+      set(less, -amount);
+      set(more, amount);
+    }
+  }
+  change(next);
+}
+
+let sliding = null;
+find(".right").addEventListener("input", ({ target }) => {
+  if (target.type !== "range" || !session) return;
+  sliding = target;
+  slide(target);
+});
+find(".right").addEventListener("change", ({ target }) => {
+  if (target.type !== "range" || !session) return;
+  sliding = null;
+  commit();
+});
+find(".right").addEventListener("dblclick", ({ target }) => {
+  if (target.dataset.row === undefined || !session) return;
+  target.value = 0;
+  slide(target);
+  commit();
+});
+
+// The track is coloured from 0 to where the thumb is.
+function fill(input) {
+  const { min, max, value } = input, share = (at) => (100 * (at - min)) / (max - min);
+  const [from, to] = [share(0), share(value)].sort((a, b) => a - b);
+  input.style.setProperty("--from", `${from}%`);
+  input.style.setProperty("--to", `${to}%`);
+}
+
+// ---- buttons and sliders show the edit as it is
 
 function refresh() {
-  const now = edit(), { looks } = session.shape;
-  const active = looks.filter(({ name }) => name in now.blend);
+  const now = edit(), chosen = chosenLooks(), { sliders, shortcuts } = session.answer;
   root.querySelectorAll(".look").forEach((node) => {
     const { look } = node.dataset;
-    const on = look === "" ? !now.plain : look === "neutral" ? now.plain && !active.length : look in now.blend;
+    const on = look === "" ? now.keep_expression
+      : look === "neutral" ? !now.keep_expression && !chosen.length : look in now.expression;
     node.setAttribute("aria-pressed", on);
   });
-  const shares = find(".shares");
-  const names = active.map(({ name }) => name).join();
+  if (chosen.length > 1) find(".mixing").checked = true;
+  const shares = find(".shares"), names = chosen.map(({ name }) => name).join();
   if (shares.dataset.names !== names) {
     shares.dataset.names = names;
-    shares.innerHTML = active.map(({ name, label }) => slider(name, label, now.blend[name], 0, 1.5)).join("");
+    shares.innerHTML = chosen.map(({ name, label }) => {
+      const shown = chosen.length > 1 ? label : "Strength";
+      return `<div class="row"><span class="less only">${shown}</span><span class="inputs">${slider(`data-look="${name}"`, shown, 1, 0, STRONGEST)}</span><span></span></div>`;
+    }).join("");
   }
-  root.querySelectorAll(".share input").forEach((input) => {
-    if (input !== document.activeElement || !sliding) input.value = now.blend[input.dataset.name] ?? 0;
+  shares.querySelectorAll("input").forEach((input) => {
+    if (input !== sliding) input.value = now.expression[input.dataset.look];
+    fill(input);
   });
-  const able = { undo: session.at > 0, redo: session.at < session.history.length - 1 };
-  able.reset = able.mirror = able.compare = able.link = able.preset = !isEmpty(now);
+  const uneven = sliders.some(({ sides: [a, b] }) => b && Math.abs(sideValue(a) - sideValue(b)) > 1e-6);
+  if (uneven && find(".together").checked) {
+    find(".together").checked = false;
+    buildSliders(sliders);
+  }
+  root.querySelectorAll(".sliders input").forEach((input) => {
+    const { row, side } = input.dataset;
+    if (input !== sliding) input.value = sideValue(sliders[row].sides[side ?? 0]);
+    fill(input);
+  });
+  root.querySelectorAll("[data-shortcut]").forEach((node) =>
+    node.setAttribute("aria-pressed", isTaken(shortcuts[node.dataset.shortcut])));
+  root.querySelectorAll("[data-face]").forEach((node) => {
+    const face = Number(node.dataset.face);
+    node.setAttribute("aria-pressed", face === session.face);
+    node.classList.toggle("edited", !isEmpty(visit.edits[face] ?? untouched()));
+  });
+  const any = Object.keys(edited()).length > 0;
+  const able = { undo: visit.at > 0, redo: visit.at < visit.history.length - 1 };
+  able.reset = able.mirror = able.compare = !isEmpty(now);
+  able.link = able.preset = able.download = any;
   for (const [name, yes] of Object.entries(able)) find(`[data-do="${name}"]`).disabled = !yes;
   root.classList.toggle("touched", !isEmpty(now));
-  if (svg.childElementCount !== LINES.length + dots().length) {
-    session.mesh ??= session.own.mesh;
-    buildDots();
-  }
 }
-
-let sliding = false;
-find(".right").addEventListener("input", (event) => {
-  const { name } = event.target.dataset;
-  if (!name) return;
-  sliding = true;
-  const next = copy(edit()), value = Number(event.target.value);
-  next.blend[name] = value;
-  const twin = session.shape.twins[name];
-  if (twin && find(".together").checked) next.blend[twin] = value;
-  if (!session.shape.looks.some((look) => look.name === name) && !value) delete next.blend[name];
-  change(next);
-});
-find(".right").addEventListener("change", (event) => {
-  sliding = false;
-  if (event.target.dataset.name) commit();
-});
 
 // ---- tools
 
-const MIRRORED = (now) => {
-  const swap = (name) => session.shape.twins[name] ?? name;
+function mirrored({ expression, moves, keep_expression }) {
+  const { twins, mirror } = session.shape;
+  const swapped = (entries, other) => Object.fromEntries(Object.entries(entries).map(other));
   return {
-    ...now,
-    blend: Object.fromEntries(Object.entries(now.blend).map(([name, share]) => [swap(name), share])),
-    moves: Object.fromEntries(
-      Object.entries(now.moves).map(([i, [x, y]]) => [session.shape.mirror[i], [-x, y]]),
-    ),
+    expression: swapped(expression, ([name, share]) => [twins[name] ?? name, share]),
+    moves: swapped(moves, ([i, [x, y]]) => [mirror[i], [-x, y]]),
+    keep_expression,
   };
-};
+}
+
+function save(address, name) {
+  const link = Object.assign(document.createElement("a"), { href: address, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+async function download(button) {
+  button.classList.add("busy");
+  const file = await finish(session);
+  button.classList.remove("busy");
+  if (!file) {
+    visit.file = null; // to be tried again
+    return;
+  }
+  const { root: site, api_prefix: api } = window.gradio_config;
+  const path = file.path.split("/").map(encodeURIComponent).join("/");
+  save(`${site}${api}/file=${path}`, file.name);
+}
+
 const TOOLS = {
   undo: () => travel(-1),
   redo: () => travel(1),
-  mirror: () => { change(MIRRORED(edit())); commit(); },
-  reset: () => { change(nothing(session.face)); commit(); },
+  mirror: () => { change(mirrored(edit())); commit(); },
+  reset: () => { change(untouched()); commit(); },
   dots: (button) => {
-    everyDot = !everyDot;
-    button.setAttribute("aria-pressed", everyDot);
+    const [shown] = DOTS_SHOWN[root.dataset.dots ?? "few"];
+    root.dataset.dots = shown;
+    button.querySelector("span").textContent = DOTS_SHOWN[shown][1];
+    everyDot = shown === "every";
     buildDots();
   },
+  download,
   link: async () => {
-    const { plain, blend, moves } = edit();
-    const text = btoa(JSON.stringify({ plain, blend, moves })).replaceAll("+", "-").replaceAll("/", "_");
+    const code = btoa(presetText(edited())).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
     const address = new URL(location.href);
-    address.hash = `edit=${text}`;
+    address.hash = `preset=${code}`;
     await navigator.clipboard.writeText(address.href).then(
       () => say("Link copied. It holds the edit, never the photo."),
-      () => { location.hash = address.hash; say("The link stands in the address bar."); },
+      () => { location.hash = address.hash; say("The link stands in the address bar. It never holds the photo."); },
     );
   },
   preset: () => {
-    const { plain, blend, moves } = edit();
-    const file = new Blob([JSON.stringify({ plain, blend, moves }, null, 1)], { type: "application/json" });
-    const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "expression.json" });
-    link.click();
-    URL.revokeObjectURL(link.href);
+    const file = new Blob([presetText(edited(), 1)], { type: "application/json" });
+    const address = URL.createObjectURL(file);
+    save(address, "expression.json");
+    setTimeout(() => URL.revokeObjectURL(address), 1000);
   },
 };
 root.addEventListener("click", (event) => {
@@ -455,36 +633,25 @@ root.addEventListener("click", (event) => {
 });
 find(".file input").addEventListener("change", async (event) => {
   const [file] = event.target.files;
+  const text = file && await file.text();
   event.target.value = "";
-  if (file && session) applyPreset(await file.text());
+  if (session && text !== undefined) applyPreset(text.includes("{") ? text : "{}");
 });
 
-function applyPreset(text) {
-  try {
-    const { plain, blend, moves } = JSON.parse(text);
-    change({ face: session.face, plain: Boolean(plain), blend: { ...blend }, moves: { ...moves } });
-    commit();
-  } catch {
-    say("This file is no preset.");
-  }
-}
-
-function fromLink() {
-  const text = new URLSearchParams(location.hash.slice(1)).get("edit");
-  if (!text) return null;
-  try {
-    const { plain, blend, moves } = JSON.parse(atob(text.replaceAll("-", "+").replaceAll("_", "/")));
-    return { face: session.face, plain: Boolean(plain), blend: { ...blend }, moves: { ...moves } };
-  } catch {
-    return null;
-  }
+// `text`: a preset, or its code as a link carries it.
+async function applyPreset(text) {
+  const of = visit, answer = await ask("preset", { key: of.key, text });
+  if (!answer || of !== visit) return;
+  of.edits = answer.edits;
+  of.file = null;
+  change(edit());
+  commit();
 }
 
 const compare = find('[data-do="compare"]');
 function look(original) {
   if (!session) return;
   root.classList.toggle("comparing", original);
-  const { warp } = session;
   if (original && !session.kept) {
     session.kept = [warp.image, warp.source];
     warp.show(session.original, session.own.mesh);
@@ -497,7 +664,8 @@ function look(original) {
 }
 compare.addEventListener("pointerdown", () => look(true));
 compare.addEventListener("keydown", (event) => [" ", "Enter"].includes(event.key) && look(true));
-for (const end of ["pointerup", "pointerleave", "keyup", "blur"]) compare.addEventListener(end, () => look(false));
+for (const end of ["pointerup", "pointerleave", "pointercancel", "keyup", "blur"])
+  compare.addEventListener(end, () => look(false));
 
 root.addEventListener("keydown", (event) => {
   if (!session || !(event.ctrlKey || event.metaKey)) return;
@@ -509,9 +677,9 @@ root.addEventListener("keydown", (event) => {
 });
 
 new ResizeObserver(() => {
-  if (!session?.mesh) return;
+  if (!session) return;
   if (svg.childElementCount !== LINES.length + dots().length) buildDots();
   else placeDots();
 }).observe(stage);
 watch("value", () => open(props.value));
-open(props.value);
+new IntersectionObserver(() => open(props.value), { rootMargin: "9999px" }).observe(element);

@@ -26,16 +26,16 @@ class Shape {
   }
 
   // Parameters of {name: share}.
-  parameters(blend) {
+  parameters(expression) {
     const sum = new Float64Array(this.count);
-    for (const [name, share] of Object.entries(blend))
+    for (const [name, share] of Object.entries(expression))
       (this.table[name] ?? []).forEach((value, k) => (sum[k] += share * value));
     return sum;
   }
 
-  // The mesh (478, 2) that an edit {blend, moves} asks for.
+  // The mesh (478, 2) that an edit {expression, moves} asks for.
   mesh(start, edit) {
-    let parameters = this.parameters(edit.blend);
+    let parameters = this.parameters(edit.expression);
     const landmarks = this.handles.length;
     const held = Object.keys(edit.moves).map(Number).filter((index) => index < landmarks);
     let asked = held.map((index) => onPicture(start.axes, edit.moves[index]));

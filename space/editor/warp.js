@@ -15,12 +15,8 @@ const FRAGMENT = `
   void main() { gl_FragColor = texture2D(picture, texture); }`;
 
 class Warp {
-  // `rings` and `oval` as in g2gan.flow: what lies outside the face follows it less and less.
-  constructor(canvas, { triangles, oval, rings }, size) {
+  constructor(canvas) {
     this.canvas = canvas;
-    this.oval = oval;
-    this.rings = rings;
-    this.size = size;
     this.image = null;
     const gl = canvas.getContext("webgl", { preserveDrawingBuffer: true, antialias: true });
     this.gl = gl;
@@ -34,7 +30,7 @@ class Warp {
     }
     gl.linkProgram(program);
     gl.useProgram(program);
-    gl.uniform2f(gl.getUniformLocation(program, "size"), ...size);
+    this.program = program;
     gl.bindTexture(gl.TEXTURE_2D, gl.createTexture());
     for (const [name, value] of [
       [gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE], [gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE],
@@ -47,11 +43,20 @@ class Warp {
       gl.vertexAttribPointer(where, 2, gl.FLOAT, false, 0, 0);
       return buffer;
     });
+    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
+  }
+
+  // Another face. `rings` and `oval` as in g2gan.flow: what lies outside the face follows it less
+  // and less. `size` is the view's, its long side being 1.
+  begin({ triangles, oval, rings }, size) {
+    Object.assign(this, { oval, rings, size });
     // the whole picture first, as two triangles over the corners that follow the points
     const corners = POINTS + rings.length * oval.length;
     const all = [corners, corners + 1, corners + 2, corners + 1, corners + 2, corners + 3];
     this.indices = new Uint16Array([...all, ...triangles]);
-    gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, gl.createBuffer());
+    const { gl } = this;
+    if (!gl) return;
+    gl.uniform2f(gl.getUniformLocation(this.program, "size"), ...size);
     gl.bufferData(gl.ELEMENT_ARRAY_BUFFER, this.indices, gl.STATIC_DRAW);
   }
 

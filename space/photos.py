@@ -1,0 +1,263 @@
+"""What the tabs share: the visitor's portrait and whose face it is, and the edit to be taken home.
+
+The server keeps an opened photo as a visit (`space.visits`); the page holds its key. What the page
+shows are small pictures; the edit itself is a file of the photo's own size and format.
+"""
+
+import functools
+import io
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import gradio as gr
+import numpy as np
+from gradio.utils import get_upload_folder
+from PIL import Image
+
+from g2gan.saving import edited_name, save_like
+from space.views import as_data_url
+from space.visits import GONE, Visit, Visits
+from space.words import in_one_line
+
+SEEN = 1600  # pixels of the longer side of what the page shows
+CHIP = 112  # pixels of a face to choose
+NOBODY = {"faces": [], "chosen": 0}
+INVITATION = "Choose a portrait\nupload, camera or clipboard"
+HERE = Path(__file__).parent
+SAVE, SAVING = "Download at full size", "Preparing the download …"
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A photo on the page.
+
+    Args:
+        picture: what the visitor chooses; shows a small copy.
+        key: of its visit; `None` while there is none. Its `change` tells of another photo.
+        people: whose face; its value's "chosen" is 0 for the largest, its `input` tells of another.
+    """
+
+    picture: gr.Image
+    key: gr.State
+    people: gr.HTML
+
+
+def portrait(visits: Visits, label: str, examples: Sequence[Path] = ()) -> Portrait:
+    """Puts an upload on the page, portraits to try it with, and a choice where there are several.
+
+    Args:
+        label: of the upload.
+        examples: portraits to click; may be none.
+    """
+    picture = gr.Image(
+        label=label,
+        type="filepath",
+        sources=["upload", "webcam", "clipboard"],
+        placeholder=INVITATION,
+        buttons=[],
+        elem_classes="portrait",
+    )
+    trouble = gr.HTML(elem_classes="trouble")
+    people = gr.HTML(
+        NOBODY,
+        html_template=(HERE / "people.html").read_text("utf-8"),
+        js_on_load=(HERE / "people.js").read_text("utf-8"),
+        elem_classes="people",
+    )
+    key = gr.State(None, time_to_live=3600, delete_callback=visits.close)
+    outputs = [picture, key, people, trouble]
+
+    def choose(sent: dict | None) -> tuple:
+        return _opened(visits, sent["path"] if sent else None)
+
+    hidden = {"api_visibility": "private", "outputs": outputs, "show_progress_on": [picture]}
+    picture.input(choose, picture, preprocess=False, **hidden)
+    picture.clear(lambda: _opened(visits, None), **hidden)
+    if examples:
+        samples = gr.Dataset(
+            components=[gr.Image(type="filepath", visible=False)],
+            samples=[[str(path)] for path in examples],
+            label="No photo at hand? Try one of these",
+            type="index",
+            elem_classes="samples",
+        )
+        samples.click(lambda index: _opened(visits, str(examples[index])), samples, **hidden)
+    return Portrait(picture, key, people)
+
+
+def _opened(visits: Visits, path: str | None) -> tuple:
+    """Picture, key, people and trouble for a chosen file."""
+    if path is None:
+        return None, None, NOBODY, ""
+    try:
+        if not Path(path).is_file():
+            return None, None, NOBODY, _alert(GONE)
+        key = visits.open(path)
+        visit = visits.get(key)
+    except Exception as error:  # whatever it is, the visitor reads one line
+        return None, None, NOBODY, _alert(in_one_line(error))
+    faces = [as_data_url(face_crop(visit.photo.rgb, face.box, CHIP)) for face in visit.faces]
+    return small_copy(visit.photo.to_pil(visit.photo.rgb)), key, {"faces": faces, "chosen": 0}, ""
+
+
+def _alert(line: str) -> str:
+    escaped = line.replace("&", "&amp;").replace("<", "&lt;")
+    return f'<p role="alert">{escaped}</p>'
+
+
+def face_crop(rgb: np.ndarray, box: tuple[float, float, float, float], side: int) -> np.ndarray:
+    """A square (side, side, 3) round a face's box, with its hair and chin."""
+    x0, y0, x1, y1 = box
+    half = 0.75 * max(x1 - x0, y1 - y0)
+    centre = (x0 + x1) / 2, (y0 + y1) / 2 - 0.1 * half
+    scale = side / (2 * half)
+    shift = [side / 2 - scale * value for value in centre]
+    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+    if scale < 0.5:  # or the warp would skip pixels
+        rgb = cv2.blur(rgb, (round(0.5 / scale) * 2 + 1,) * 2)
+    return cv2.warpAffine(rgb, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+
+
+def new_file(name: str) -> Path:
+    """Where to write a file that the page serves; Gradio deletes it within the hour."""
+    folder = Path(get_upload_folder()).resolve() / secrets.token_hex(16)
+    folder.mkdir(parents=True)
+    return folder / name
+
+
+def shrunk(path: Path, side: int) -> Image.Image:
+    """A portrait to show what a tab does, its longer side of so many pixels."""
+    with Image.open(path) as photo:
+        image = photo.convert("RGB")
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return image
+
+
+def small_copy(image: Image.Image) -> str:
+    """The path of a JPEG to be shown, in the picture's own colours."""
+    shown = image.copy()
+    shown.thumbnail((SEEN, SEEN), reducing_gap=2)
+    if shown.has_transparency_data:
+        ground = Image.new("RGBA", shown.size, "white")
+        ground.alpha_composite(shown.convert("RGBA"))
+        shown = ground.convert("RGB")
+    buffer = io.BytesIO()
+    shown.save(buffer, "JPEG", quality=90, icc_profile=image.info.get("icc_profile"))
+    path = new_file("shown.jpg")
+    path.write_bytes(buffer.getvalue())
+    return str(path)
+
+
+@dataclass(frozen=True)
+class Result:
+    """An edit on the page: before and after, and the file."""
+
+    slider: gr.ImageSlider
+    download: gr.DownloadButton
+
+    def __iter__(self) -> Iterator[gr.components.Component]:
+        return iter((self.slider, self.download))
+
+
+def result(label: str, example: tuple[str, str] | None = None) -> Result:
+    """Puts a before/after slider and a download button on the page.
+
+    Args:
+        example: files before and after, shown until the visitor has an edit of their own.
+    """
+    slider = gr.ImageSlider(
+        value=example,
+        label=label,
+        interactive=False,
+        buttons=["fullscreen"],
+        max_height=560,
+        elem_classes="result",
+    )
+    download = gr.DownloadButton(SAVE, visible=False, variant="primary", elem_classes="save")
+    return Result(slider, download)
+
+
+def shown(visit: Visit, image: Image.Image) -> tuple:
+    """Slider and button as soon as an edit is made."""
+    before = small_copy(visit.photo.to_pil(visit.photo.rgb))
+    return (
+        (before, small_copy(image)),
+        gr.update(visible=True, interactive=False, value=None, label=SAVING),
+    )
+
+
+def saved(visit: Visit, image: Image.Image, word: str = "edited") -> tuple:
+    """Slider and button when its file is written, in the photo's own format."""
+    path = save_like(visit.path, image, new_file(edited_name(visit.path, word)))
+    return gr.skip(), gr.update(value=str(path), interactive=True, label=SAVE)
+
+
+def no_result(example: tuple[str, str] | None = None) -> tuple:
+    """Slider and button without an edit."""
+    return example, gr.update(visible=False, value=None)
+
+
+def edit_when_asked(
+    tab: gr.Tab,
+    active: gr.State,
+    visits: Visits,
+    portraits: Sequence[Portrait],
+    options: Sequence[gr.components.Component],
+    outputs: Sequence[gr.components.Component],
+    edit: Callable[..., Iterator[tuple]],
+    nothing: Callable[[], tuple],
+) -> None:
+    """Calls `edit(*visits, *faces, *options)` when one of them changes while its tab is open.
+
+    Args:
+        active: the open tab's label.
+        edit: yields values of `outputs`, better and better ones.
+        nothing: their values while a photo is missing, or while the tab is closed.
+    """
+    done = gr.State(None)  # what the outputs show
+    count = len(portraits)
+
+    def run(active: str, done: tuple | None, *values: object) -> Iterator[tuple]:
+        keys, people, others = values[:count], values[count : 2 * count], values[2 * count :]
+        if active != tab.label or not all(keys):
+            yield *nothing(), None
+            return
+        faces = [int(each["chosen"]) for each in people]
+        asked = (*keys, *faces, *map(str, others))
+        if asked == done:
+            yield (gr.skip(),) * (len(outputs) + 1)
+            return
+        for values in edit(*map(visits.get, keys), *faces, *others):
+            yield *values, asked
+
+    photos, people = [each.key for each in portraits], [each.people for each in portraits]
+    call = {
+        "fn": in_plain_words(run),
+        "inputs": [active, done, *photos, *people, *options],
+        "outputs": [*outputs, done],
+        "concurrency_id": "edits",
+        "concurrency_limit": 2,  # more would only make each other slow
+        "api_visibility": "private",
+        "show_progress_on": [each for each in outputs if not isinstance(each, gr.DownloadButton)],
+    }
+    changed = [*(key.change for key in photos), *(each.input for each in people)]
+    changed += [option.input for option in options]
+    gr.on(changed, trigger_mode="always_last", **call)
+    opened = tab.select(lambda: tab.label, None, active, queue=False, api_visibility="private")
+    opened.then(**call)
+
+
+def in_plain_words(edit: Callable[..., Iterator]) -> Callable[..., Iterator]:
+    """`edit`, whose errors reach the visitor as one line."""
+
+    @functools.wraps(edit)
+    def guarded(*values: object) -> Iterator:
+        try:
+            yield from edit(*values)
+        except Exception as error:
+            raise gr.Error(in_one_line(error), print_exception=False) from error
+
+    return guarded

@@ -1,0 +1,103 @@
+"""The tab in which two people swap expressions, with both neutral faces in between."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import gradio as gr
+import numpy as np
+
+from g2gan import G2GAN, Face
+from space.photos import (
+    Portrait,
+    edit_when_asked,
+    face_crop,
+    no_result,
+    portrait,
+    result,
+    saved,
+    shown,
+    shrunk,
+)
+from space.views import as_data_url
+from space.visits import Visit, Visits
+
+CROP = 320  # pixels of a face in the overview
+HERE = Path(__file__).parent
+
+
+def transfer(
+    pipe: G2GAN,
+    visits: Visits,
+    tab: gr.Tab,
+    active: gr.State,
+    first: Portrait,
+    examples: Sequence[Path],
+    pair: tuple[Path, Path] | None,
+) -> None:
+    """Fills the tab.
+
+    Args:
+        first: the visitor's portrait; the second one is chosen here.
+        examples: second people to click.
+        pair: two portraits whose swap is shown until there are two photos.
+    """
+    gr.Markdown("Two people swap expressions. Choose a second portrait.", elem_classes="what")
+    with gr.Row(elem_classes="second"):
+        second = portrait(visits, "Second portrait", examples)
+    example = _overview(pipe, *pair) if pair else None
+    overview = gr.HTML(
+        example,
+        html_template=(HERE / "overview.html").read_text("utf-8"),
+        js_on_load=None,
+        elem_classes="overview",
+    )
+    with gr.Row(visible=False) as row:
+        with gr.Column(min_width=240):
+            edit_a = result("First person")
+        with gr.Column(min_width=240):
+            edit_b = result("Second person")
+
+    def swap(visit_a: Visit, visit_b: Visit, a: int, b: int) -> Iterator[tuple]:
+        photos = [visit.photo.to_pil(visit.photo.rgb) for visit in (visit_a, visit_b)]
+        faces = visit_a.faces[a], visit_b.faces[b]
+        swapped = pipe.transfer(*photos, face_a=faces[0], face_b=faces[1])
+        a_on_b, b_on_a = swapped.images
+        visible = gr.update(visible=True)
+        rows = [
+            _row(visit.photo.rgb, visit.neutral(index).rgb, np.asarray(image.convert("RGB")), face)
+            for visit, index, image, face in zip(
+                (visit_a, visit_b), (a, b), (b_on_a, a_on_b), faces, strict=True
+            )
+        ]
+        yield {"rows": rows}, visible, *shown(visit_a, b_on_a), *shown(visit_b, a_on_b)
+        file_a, file_b = saved(visit_a, b_on_a, "swapped"), saved(visit_b, a_on_b, "swapped")
+        yield gr.skip(), gr.skip(), *file_a, *file_b
+
+    edit_when_asked(
+        tab,
+        active,
+        visits,
+        [first, second],
+        [],
+        [overview, row, *edit_a, *edit_b],
+        swap,
+        lambda: (example, gr.update(visible=False), *no_result(), *no_result()),
+    )
+
+
+def _overview(pipe: G2GAN, path_a: Path, path_b: Path) -> dict:
+    """Both people's faces as they are, without expression, and with the other's."""
+    photos = [np.asarray(shrunk(path, 600)) for path in (path_a, path_b)]
+    faces = [pipe.detect(rgb)[0] for rgb in photos]
+    neutral = [
+        np.asarray(pipe.remove(rgb, face=face).images[0])
+        for rgb, face in zip(photos, faces, strict=True)
+    ]
+    swapped = pipe.transfer(*photos, face_a=faces[0], face_b=faces[1]).images[::-1]
+    rows = zip(photos, neutral, map(np.asarray, swapped), faces, strict=True)
+    return {"rows": [_row(*each) for each in rows]}
+
+
+def _row(photo: np.ndarray, neutral: np.ndarray, swapped: np.ndarray, face: Face) -> list[str]:
+    crops = (face_crop(rgb, face.box, CROP) for rgb in (photo, neutral, swapped))
+    return [as_data_url(crop) for crop in crops]

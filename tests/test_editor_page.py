@@ -1,0 +1,352 @@
+"""The face editor in a real browser, at a desk and on a telephone: dots, sliders, looks, presets.
+
+Needs Debian's `chromium` and `pip install playwright`; run with `pytest -m slow`.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from faces import draw_face
+from PIL import Image
+
+playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("gradio")
+
+from tiny import lively_pipeline  # noqa: E402
+
+import app  # noqa: E402
+from g2gan import G2GAN  # noqa: E402
+from g2gan.preset import FaceEdit, Preset  # noqa: E402
+from space.editor import HERE, Server  # noqa: E402
+from space.edits import asked_mesh  # noqa: E402
+from space.views import View  # noqa: E402
+from space.visits import Visits  # noqa: E402
+
+CHROMIUM = "/usr/bin/chromium"
+DESK = {"viewport": {"width": 1280, "height": 900}}
+TELEPHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+PATIENCE = 180_000  # ms; the machine may be busy
+RED, BLUE = (170, 60, 60), (60, 60, 170)  # grounds of two people's photos
+EDITOR, MOUTH_CORNER = ".editor", "[data-dot='0']"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"needs {CHROMIUM}"),
+]
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """Photographs of two people, and of both together."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name, ground in (("red", RED), ("blue", BLUE)):
+        Image.fromarray(draw_face(400, background=ground)).save(folder / f"{name}.png")
+    two = Image.new("RGB", (800, 400), (120, 130, 140))
+    two.paste(Image.fromarray(draw_face(400)), (0, 0))
+    two.paste(Image.fromarray(draw_face(340)), (430, 30))
+    two.save(folder / "two.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipe() -> G2GAN:
+    return lively_pipeline()
+
+
+@pytest.fixture(scope="module")
+def url(pipe, tmp_path_factory) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
+        page = app.build(pipe, examples=tmp_path_factory.mktemp("examples"))
+        _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
+        yield url
+        page.close(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["playwright.Browser"]:
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def troubles() -> list[str]:
+    """Requests to other hosts, and errors, on any page of a test."""
+    return []
+
+
+@pytest.fixture
+def visit(browser, url, troubles) -> Iterator[Callable]:
+    """Opens a photo in the editor, as a visitor of one's own: `visit(path, DESK)` is the page."""
+    contexts = []
+
+    def note(asked: "playwright.Request") -> None:
+        parts = urlsplit(asked.url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != urlsplit(url).netloc:
+            troubles.append(f"request to {asked.url}")
+
+    def opened(photo: Path, device: dict = DESK, end: str = "") -> "playwright.Page":
+        context = browser.new_context(**device)
+        contexts.append(context)
+        context.set_default_timeout(PATIENCE)
+        page = context.new_page()
+        page.on("request", note)
+        page.on("console", lambda line: line.type == "error" and troubles.append(line.text))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.goto(url + end)
+        page.get_by_role("tab", name="Synthesis").click()
+        upload = page.locator("div[role=tabpanel]:visible input[type=file]:not(.file input)")
+        if not upload.count():
+            upload = page.locator("input[type=file]:not(.file input)")
+        upload.first.set_input_files(photo)
+        page.wait_for_selector(f"{EDITOR}[data-thumbnails]")
+        page.locator(f"{EDITOR} .stage").scroll_into_view_if_needed()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def seen(page: "playwright.Page") -> str:
+    """The picture on the stage, as a data URL."""
+    return page.evaluate("document.querySelector('.editor canvas').toDataURL()")
+
+
+def number(page: "playwright.Page", name: str) -> int:
+    return int(page.locator(EDITOR).get_attribute(f"data-{name}") or 0)
+
+
+def dot(page: "playwright.Page", which: str = MOUTH_CORNER) -> tuple[float, float]:
+    """Where a dot's centre is on the screen."""
+    box = page.locator(f"{EDITOR} {which} .seen").bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(page: "playwright.Page", x: float, y: float, steps: int = 12) -> None:
+    """Pulls the left mouth corner by so many pixels of the screen."""
+    at = dot(page)
+    page.mouse.move(*at)
+    page.mouse.down()
+    for step in range(1, steps + 1):
+        page.mouse.move(at[0] + x * step / steps, at[1] + y * step / steps)
+        page.wait_for_timeout(30)
+    page.mouse.up()
+
+
+def settled(page: "playwright.Page", finished: int) -> None:
+    """Waits until the whole photo was written so many times."""
+    page.wait_for_function(
+        f"Number(document.querySelector('.editor').dataset.finished ?? 0) >= {finished}"
+    )
+
+
+def saved_preset(page: "playwright.Page") -> Preset:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as preset").click()
+    return Preset.from_json(Path(download.value.path()).read_text("utf-8"))
+
+
+def downloaded(page: "playwright.Page") -> Image.Image:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    with Image.open(download.value.path()) as image:
+        assert image.format == "PNG"
+        return image.convert("RGB")
+
+
+@pytest.mark.parametrize("device", [DESK, TELEPHONE], ids=["desk", "telephone"])
+def test_a_drag_follows_the_finger_and_is_painted_on_the_way(visit, photos, pipe, troubles, device):
+    page = visit(photos / "red.png", device)
+    before, at, previews = seen(page), dot(page), number(page, "previews")
+    drag(page, -14, -12)
+    now = dot(page)
+    assert abs(now[0] - at[0] + 14) < 1.5
+    assert abs(now[1] - at[1] + 12) < 1.5
+    assert seen(page) != before
+    settled(page, 1)
+    assert number(page, "previews") - previews >= 3
+    assert number(page, "side") == 768  # at rest it is sharp
+    preset = saved_preset(page)
+    (edit,) = preset.edits
+    assert edit.keep_expression
+    assert list(edit.moves) == [48]
+    result = downloaded(page)
+    assert result.tobytes() == preset.apply(pipe, photos / "red.png").images[0].tobytes()
+    assert page.evaluate("document.documentElement.scrollWidth") <= device["viewport"]["width"]
+    assert troubles == []
+
+
+def test_undo_redo_and_reset_show_what_was(visit, photos):
+    page = visit(photos / "red.png")
+    photo = seen(page)
+    drag(page, -10, -10)
+    settled(page, 1)
+    once = saved_preset(page)
+    page.locator("[data-look='happiness']").click()
+    settled(page, 2)
+    twice = saved_preset(page)
+    assert twice.edits[0].expression == {"happiness": 1.0}
+    assert twice.edits[0].moves == once.edits[0].moves
+    page.keyboard.press("Control+z")
+    assert saved_preset(page) == once
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_timeout(300)
+    assert seen(page) == photo
+    playwright.expect(page.get_by_role("button", name="Undo")).to_be_disabled()
+    page.get_by_role("button", name="Redo").click()
+    page.get_by_role("button", name="Redo").click()
+    assert saved_preset(page) == twice
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_timeout(300)
+    assert seen(page) == photo
+    playwright.expect(page.get_by_role("button", name="Download")).to_be_disabled()
+
+
+def test_the_keyboard_moves_dots_and_mirror_swaps_sides(visit, photos):
+    page = visit(photos / "red.png")
+    page.locator(MOUTH_CORNER).focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
+    page.wait_for_timeout(600)
+    (edit,) = saved_preset(page).edits
+    x, y = edit.moves[48]
+    assert x == pytest.approx(0, abs=0.01)  # the head may be tilted a little
+    assert y == pytest.approx(-0.036, abs=0.002)  # three steps of 0.012 eye distances
+    page.get_by_role("button", name="Mirror").click()
+    (edit,) = saved_preset(page).edits
+    assert edit.moves == {54: (pytest.approx(-x, abs=1e-4), pytest.approx(y))}
+
+
+def test_sliders_mix_and_sides_can_be_set_apart(visit, photos):
+    page = visit(photos / "red.png")
+
+    def slide(name: str, value: float) -> None:
+        page.get_by_role("slider", name=name, exact=True).fill(str(value))
+
+    slide("Frown to Smile", 0.6)
+    assert saved_preset(page).edits[0].expression == {"smile left": 0.6, "smile right": 0.6}
+    page.get_by_label("both sides together").uncheck()
+    slide("Frown to Smile, left", -0.5)  # the picture's left: the person's right
+    assert saved_preset(page).edits[0].expression == {"smile left": 0.6, "corner down right": 0.5}
+    page.get_by_label("mix several").check()
+    for look in ("happiness", "laugh"):
+        page.locator(f"[data-look='{look}']").click()
+    slide("Laugh", 0.2)
+    (edit,) = saved_preset(page).edits
+    assert not edit.keep_expression
+    assert edit.expression["happiness"] == 1.0
+    assert edit.expression["laugh"] == 0.2
+    page.get_by_label("mix several").uncheck()
+    page.locator("[data-look='laugh']").click()
+    assert "happiness" not in saved_preset(page).edits[0].expression
+
+
+def test_looks_are_shown_on_the_visitors_own_face(visit, photos):
+    page = visit(photos / "red.png")
+    pictures = page.evaluate(
+        "[...document.querySelectorAll('.look .face')].map((face) => face.style.backgroundImage)"
+    )
+    assert len(pictures) == 6  # as it is, neutral, smile, laugh, two winks
+    assert len(set(pictures)) >= 5  # the winks are one and the same in miniature
+    assert all(picture.startswith('url("data:image/jpeg') for picture in pictures)
+
+
+def test_two_visitors_at_once_see_their_own_photos(visit, photos, pipe):
+    pages = {name: visit(photos / f"{name}.png") for name in ("red", "blue")}
+    for step in range(4):
+        for page in pages.values():
+            drag(page, -4, -3 - step, steps=4)
+    for name, page in pages.items():
+        settled(page, 1)
+        result = downloaded(page)
+        own = np.asarray(Image.open(photos / f"{name}.png"))
+        assert np.array_equal(np.asarray(result)[:8], own[:8])  # the ground's colour
+        expected = saved_preset(page).apply(pipe, photos / f"{name}.png").images[0]
+        assert result.tobytes() == expected.tobytes()
+    assert seen(pages["red"]) != seen(pages["blue"])
+
+
+def test_the_other_face_of_a_photo_is_edited_by_itself(visit, photos):
+    page = visit(photos / "two.png")
+    faces = page.locator("[data-face]")
+    playwright.expect(faces).to_have_count(2)
+    drag(page, -8, -8)
+    settled(page, 1)
+    faces.nth(1).click()
+    playwright.expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
+    page.wait_for_selector(f"{EDITOR}[data-state=ready]")
+    page.wait_for_timeout(500)
+    drag(page, -8, -8)
+    settled(page, 2)
+    preset = saved_preset(page)
+    assert [edit.faces for edit in preset.edits] == [(0,), (1,)]
+    changed = (np.asarray(downloaded(page)) != np.asarray(Image.open(photos / "two.png"))).any(2)
+    assert changed[:, :400].any()
+    assert changed[:, 430:].any()
+
+
+def test_a_preset_comes_by_file_and_by_link_and_a_broken_one_is_explained(visit, photos, tmp_path):
+    preset = Preset((FaceEdit(expression={"laugh": 0.8}, intensity=0.5, moves={57: (0.0, 0.05)}),))
+    plain = Preset((FaceEdit(expression={"laugh": 0.4}, moves={57: (0.0, 0.05)}),))
+    page = visit(photos / "red.png", end="#preset=" + preset.to_code())
+    settled(page, 1)
+    assert saved_preset(page) == plain
+    page.get_by_role("button", name="Copy a link").click()
+    page.wait_for_function("document.querySelector('.said').textContent.includes('ink')")
+    link = page.evaluate("location.href")  # where the clipboard is closed to pages
+    if "copied" in page.locator(".said").inner_text():
+        page.context.grant_permissions(["clipboard-read"])
+        link = page.evaluate("navigator.clipboard.readText()")
+    assert Preset.from_code(link) == plain
+    page.get_by_role("button", name="Reset").click()
+    (tmp_path / "preset.json").write_text(preset.to_json(), "utf-8")
+    (tmp_path / "other.json").write_text(json.dumps({"something": "else"}), "utf-8")
+    opener = page.locator(".file input")
+    opener.set_input_files(tmp_path / "preset.json")
+    playwright.expect(page.get_by_role("button", name="Save as preset")).to_be_enabled()
+    assert saved_preset(page) == plain
+    opener.set_input_files(tmp_path / "other.json")
+    playwright.expect(page.get_by_text("this is no preset")).to_be_visible()
+    assert saved_preset(page) == plain
+
+
+EDITS = {
+    "nothing": FaceEdit(keep_expression=True),
+    "a look": FaceEdit(expression={"laugh": 1.2}, keep_expression=True),
+    "a corner": FaceEdit(moves={48: (-0.08, -0.06)}, keep_expression=True),
+    "far beyond": FaceEdit(moves={8: (0.0, 0.7), 57: (0.1, 0.5)}, keep_expression=True),
+    "everything": FaceEdit(
+        expression={"happiness": 0.7, "smile left": -0.5},
+        moves={48: (-0.1, 0.1), 54: (0.05, -0.1), 19: (0, -0.1), 68: (0.05, 0.01), 69: (0.02, 0)},
+        keep_expression=True,
+    ),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_the_browser_moves_points_where_the_shape_model_does(browser, pipe, photos, edit):
+    visits = Visits(pipe)
+    key = visits.open(photos / "red.png")
+    answer = Server(pipe, visits).face({"key": key, "face": 0})
+    visit = visits.get(key)
+    view = View.of(visit.faces[0], 384)
+    expected = view.shares(asked_mesh(visit, visit.start(0, True), edit))
+    page = browser.new_page()
+    page.add_script_tag(content=(HERE / "geometry.js").read_text("utf-8"))
+    moved = page.evaluate(
+        "([sent, edit]) => [...new Shape(sent.model).mesh(readStart(sent.start), edit)]",
+        [
+            answer,
+            {"expression": edit.expression, "moves": {str(k): v for k, v in edit.moves.items()}},
+        ],
+    )
+    page.close()
+    np.testing.assert_allclose(np.reshape(moved, (-1, 2)), expected, atol=1e-5)
