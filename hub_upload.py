@@ -183,8 +183,11 @@ def checkpoint_files(folder: Path, model: str) -> Files:
 
 def load(folder: Path) -> None:
     """Load the checkpoint as a user would, strictly; `CheckpointError` if it does not."""
-    from g2gan import G2GAN  # torch is slow to import, and most refusals need none
+    from diffusers.utils import logging  # with torch: slow, and most refusals need none
 
+    from g2gan import G2GAN
+
+    logging.disable_progress_bar()
     G2GAN.from_pretrained(folder)
 
 
@@ -285,6 +288,7 @@ def in_one_line() -> Iterator[None]:
         status = error.response.status_code
         advice = {
             401: "it does not know your token; run `hf auth login`, or set HF_TOKEN anew",
+            402: "your account's plan does not include this",
             403: "your token may not do this; make one that may write to this repo",
             409: "somebody else is changing this repo; run this again",
             412: "somebody else has changed this repo meanwhile; run this again",

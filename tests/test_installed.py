@@ -107,7 +107,7 @@ def test_a_space_of_exactly_the_uploaded_files_edits(python, checkpoint, tmp_pat
     assert np.abs(expected - edited).max() <= ROUNDING
 
 
-def wait_for(port: int, page: subprocess.Popen, patience: float = 120) -> None:
+def wait_for(port: int, page: subprocess.Popen, patience: float = 400) -> None:
     """Return once the page listens, or has ended."""
     begun = time.monotonic()
     while page.poll() is None and time.monotonic() - begun < patience:
