@@ -8,7 +8,8 @@
 Finished stages are skipped and a killed one goes on where it was. Under `torchrun`, all processes
 train; the first one does the rest. The networks that judge, and F of
 the identity loss, come from `python -m train.recognizers`; without Light CNN-9 the two
-configurations with an identity loss are not trained, and the tables say n/a.
+configurations with an identity loss are not trained, and the tables say n/a. Where one of the two
+is missing, dlib's network judges too, if it is installed.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from train.paper_data import MANIFEST, SHAPE_MODEL, PaperSet
 from train.paper_evaluate import ROWS, pictures_of, table_1, table_2, tables
 from train.paper_figures import CAPTIONS, Editor, write_figures
 from train.paper_prepare import SOURCES, SPLIT, landmark_detector, prepare_source
-from train.recognizers import load_recognizer
+from train.recognizers import STAND_IN, DlibFace, load_recognizer
 from train.reproduce_london import LondonPlan, london_dry_run, reproduce_london
 from train.sources import skipped_list
 from train.step_time import device, measured_step
@@ -74,6 +75,11 @@ class Plan:
         rows = ablations(self.config)
         return {row: config for row, config in rows.items() if known or not config.losses.identity}
 
+    @property
+    def needs_stand_in(self) -> bool:
+        """Whether a network of the paper is missing and dlib's is there to judge in its place."""
+        return len(self.recognizers) < 2 and DlibFace.is_installed()
+
 
 def reproduce(plan: Plan) -> None:
     """Do what is left of the plan.
@@ -85,6 +91,8 @@ def reproduce(plan: Plan) -> None:
     """
     is_main = PartialState(cpu=device() == "cpu").is_main_process
     judges = {name: load_recognizer(path).to(device()) for name, path in plan.recognizers.items()}
+    if plan.needs_stand_in:
+        judges[STAND_IN] = DlibFace()
     prepared = plan.out / PREPARED
     if (prepared / MANIFEST).is_file():
         print(f"{prepared} is ready")
@@ -227,8 +235,8 @@ def dry_run(plan: Plan) -> Iterator[str]:
                 f"{ROWS[row]}: {plan.config.images} images, about {hours:.1f} hours at "
                 f"{plan.config.batch / seconds:.2f} images/s, {gigabytes:.2f} GB while it runs"
             )
-    judges = ", ".join(plan.recognizers) or "no recognition network"
-    yield f"evaluate with {judges}; figures; report"
+    judges = [*plan.recognizers, *([STAND_IN] if plan.needs_stand_in else [])]
+    yield f"evaluate with {', '.join(judges) or 'no recognition network'}; figures; report"
 
 
 def main() -> None:
