@@ -41,7 +41,7 @@ def start_engine(model_path: str | Path | None) -> "SolutionsEngine | TasksEngin
         return TasksEngine(Path(model_path))
     if hasattr(mediapipe, "solutions"):
         return SolutionsEngine()
-    return TasksEngine(_fetched_model())
+    return TasksEngine(fetched_model())
 
 
 class SolutionsEngine:
@@ -126,7 +126,7 @@ def _in_pixels(boxes: list, image: np.ndarray) -> np.ndarray:
     return np.array(boxes, np.float64).reshape(-1, 4) * [width, height, width, height]
 
 
-def _fetched_model() -> Path:
+def fetched_model() -> Path:
     """The user's copy of `face_landmarker.task`, fetched where it is missing or damaged."""
     cache = os.environ.get("XDG_CACHE_HOME") or (
         os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else None

@@ -204,7 +204,7 @@ def test_the_london_set_goes_the_papers_way_with_its_own_split(tmp_path):
             (tmp_path / f"{person}_{name}.jpg").touch()
     reading = london_sequences(tmp_path)
     assert len(reading.sequences) == 90
-    assert SOURCES["london"].split(reading.people, 0) == people
+    assert SOURCES["london-paper"].split(reading.people, 0) == people
     first = reading.sequences[0]
     assert (first.neutral.path.name, first.expressed[0].path.name) == (
         f"{first.person}_neutral.jpg",

@@ -1,15 +1,30 @@
 """The published recognition networks, on small files with their keys."""
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import published
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from g2gan.alignment import Frame
 from g2gan.errors import CheckpointError
+from g2gan.landmarks import LandmarkDetector
 from train.losses import IdentityLoss
-from train.recognizers import CROP, LightCNN9, convert, cut_chip, load_recognizer
+from train.recognizers import (
+    CROP,
+    DlibFace,
+    LightCNN9,
+    convert,
+    cut_chip,
+    identity_similarity,
+    load_recognizer,
+)
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +118,48 @@ def test_foreign_files_are_refused_with_the_reason(tmp_path):
     with pytest.raises(CheckpointError, match=r"python -m train\.recognizers"):
         load_recognizer(tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_the_same_face_is_more_alike_than_another(networks):
+    """Wherever in the picture it lies, and however large."""
+    points = np.zeros((68, 2))
+    points[36:42], points[42:48] = (100, 120), (160, 120)
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
+    face, other = (cv2.resize(each, (256, 256), interpolation=cv2.INTER_CUBIC) for each in blocks)
+    moved = cv2.warpAffine(
+        face, np.float32([[1.5, 0, 20], [0, 1.5, 30]]), (500, 500), flags=cv2.INTER_CUBIC
+    )
+    for network in networks.values():
+        same = identity_similarity(network, [face, moved], [points, 1.5 * points + [20, 30]])
+        different = identity_similarity(network, [face, other], [points, points])
+        assert same > 0.99
+        assert different < same
+
+
+@pytest.mark.skipif(not DlibFace.is_installed(), reason='needs pip install "g2gan[recognition]"')
+def test_the_stand_in_knows_composites_again():
+    """dlib's network, on portraits that two people each do not share."""
+    detector, network = LandmarkDetector(), DlibFace()
+    photos = {
+        name: np.asarray(Image.open(EXAMPLES / f"{name}.jpg").convert("RGB"))
+        for name in ("man-20s-neutral", "woman-20s-fair-neutral", "woman-20s-fair-smiling")
+    }
+    meshes = {name: detector.detect(photo)[0].mesh for name, photo in photos.items()}
+
+    def similarity(*names: str) -> float:
+        return identity_similarity(network, [photos[n] for n in names], [meshes[n] for n in names])
+
+    same = similarity("woman-20s-fair-neutral", "woman-20s-fair-smiling")
+    assert same > 0.97
+    assert similarity("woman-20s-fair-neutral", "man-20s-neutral") < same - 0.03
+    assert network(faces(3, 1)).shape == (3, 128)
+
+
+@pytest.mark.skipif(DlibFace.is_installed(), reason="dlib is there")
+def test_a_missing_stand_in_says_what_to_install():
+    with pytest.raises(CheckpointError, match=r"pip install \"g2gan\[recognition\]\""):
+        DlibFace()
 
 
 class Trap:

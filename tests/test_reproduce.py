@@ -18,8 +18,9 @@ from g2gan.models.unet_generator import UNetGenerator
 from hub_upload import checkpoint_files
 from train.config import PRESETS
 from train.recognizers import convert
-from train.reproduce import CHECKPOINT, PREPARED, REPORT, Plan, dry_run, measured_step, reproduce
+from train.reproduce import CHECKPOINT, PREPARED, REPORT, Plan, dry_run, reproduce
 from train.sources import DataError
+from train.step_time import measured_step
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "woman-20s-fair-smiling.jpg"
 ROWS = ("without_both", "without_cycle", "without_identity", "full")

@@ -46,6 +46,9 @@ class Hosts:
     github: str = "https://raw.githubusercontent.com"
 
 
+PUBLIC = Hosts()
+
+
 @dataclass(frozen=True)
 class Article:
     """A set on figshare.
@@ -86,7 +89,7 @@ ARTICLES = {
 }
 
 
-def download_article(name: str, out: Path, hosts: Hosts = Hosts()) -> Path:
+def download_article(name: str, out: Path, hosts: Hosts = PUBLIC) -> Path:
     """The photos of a set of `ARTICLES` in `out`, as its archives unpack; `out`.
 
     Raises:
@@ -143,7 +146,7 @@ def _unpack(archive: Path, out: Path, article: Article) -> Iterator[str]:
                 yield name
 
 
-def download_facekit(out: Path, hosts: Hosts = Hosts()) -> Path:
+def download_facekit(out: Path, hosts: Hosts = PUBLIC) -> Path:
     """`facekit.npz` in `out`, made from the files of the pinned commit; `out`.
 
     Raises:

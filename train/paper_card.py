@@ -24,7 +24,7 @@ SETS = {
         "Contents License.",
         "odbl",
     ),
-    "london": (
+    "london-paper": (
         "the Face Research Lab London Set (DeBruine, Jones 2017; doi 10.6084/m9.figshare.5047666)",
         "The London set is licensed under CC BY 4.0.",
         "cc-by-4.0",

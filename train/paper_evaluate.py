@@ -143,7 +143,7 @@ def to_rgb(images: Tensor) -> Iterator[np.ndarray]:
 @torch.inference_mode()
 def _features(recognizer: nn.Module, images: Tensor) -> np.ndarray:
     """Features of length 1, (N, D)."""
-    place = next(recognizer.parameters()).device
+    place = next(recognizer.parameters(), torch.empty(0)).device  # dlib's has none
     found = torch.cat([recognizer(faces.to(place)).cpu() for faces in images.split(BATCH)])
     return nn.functional.normalize(found, dim=1).numpy()
 
@@ -163,14 +163,17 @@ def tables(name: str, results: dict) -> str:
             ours, paper = results["table_1"].get(row), first.get(name, {}).get(row)
             lines.append([_marked(row), *_beside(ours, paper, 4)])
     blocks = [f"Table 1, {name}{_signs(first['marks'])}", _markdown(lines)]
-    for number, network in enumerate(second["networks"]):
+    measured = {network for row in results["table_2"].values() for network in row}
+    stand_ins = sorted(measured - set(second["networks"]))
+    for number, network in enumerate([*second["networks"], *stand_ins]):
         lines = [[network, *(f"{c}{end}" for c in second["columns"] for end in ("", " (paper)"))]]
         for row in ROWS:
             ours = results["table_2"].get(row, {}).get(network)
-            paper = second.get(name, {}).get(row)
-            paper = paper and paper[3 * number : 3 * number + 3]
+            paper = second.get(name, {}).get(row, [])[3 * number : 3 * number + 3]
             lines.append([_marked(row), *_beside(ours, paper, 3)])
-        blocks += [f"Table 2, {name}, {network}{_signs(second['marks'])}", _markdown(lines)]
+        said = " (stands in: not one of the paper's networks)" if network in stand_ins else ""
+        signs = "" if said else _signs(second["marks"])
+        blocks += [f"Table 2, {name}, {network}{said}{signs}", _markdown(lines)]
     notes = [f"{MARKS[key]} {text}" for key, text in PAPER["reconstructed"].items()]
     blocks += [f"Paper: {PAPER['source']}.", *notes]
     return "\n\n".join(blocks) + "\n"

@@ -86,7 +86,7 @@ SOURCES = {
         channels=3,
         licence="Open Database License 1.0",
     ),
-    "london": PaperSource(
+    "london-paper": PaperSource(
         read=lambda folder, _points, _detect: london_sequences(folder),
         split=lambda _people, _seed: split_people(),
         channels=3,

@@ -4,10 +4,13 @@
     python -m train.recognizers vgg_face vgg_face.mat OUT.safetensors
 
 The authors' published weights are converted once; training and evaluation read safetensors only.
-VGG-Face's weights are for non-commercial use: they judge, and never take part in training.
+VGG-Face's weights are for non-commercial use: they judge, and never take part in training. Where
+the paper's networks are missing, dlib's stands in as a judge, with weights in the public domain:
+`pip install "g2gan[recognition]"`.
 """
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -18,7 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from g2gan.alignment import Frame
+from g2gan.alignment import Frame, crop
 from g2gan.errors import CheckpointError
 from train.losses import mouth_squares
 from train.paper import ASSUMED
@@ -144,6 +147,44 @@ class VGGFace(nn.Module):
         return cls({name: len(weights[f"layers.{name}.bias"]) for name in _vgg_names()})
 
 
+class DlibFace(nn.Module):
+    """dlib's ResNet-29 (Davis King; code Boost licence, weights CC0), not in the paper: a stand-in.
+
+    It runs on the CPU, and no gradient passes through it: it judges, and is no F of eq. 5.
+
+    Raises:
+        CheckpointError: dlib or its weights are not installed.
+    """
+
+    # where dlib's own chip of 150 px with a quarter of padding puts the eyes of its mean face
+    chip = Frame(150, 0.3503, 0.3142)
+
+    def __init__(self) -> None:
+        super().__init__()
+        if not self.is_installed():
+            raise CheckpointError('dlib is missing; pip install "g2gan[recognition]"')
+        from dlib import face_recognition_model_v1
+
+        # its module would need setuptools to be imported; only the file beside it is of use
+        (folder,) = find_spec("face_recognition_models").submodule_search_locations
+        weights = Path(folder) / "models" / "dlib_face_recognition_resnet_model_v1.dat"
+        self._network = face_recognition_model_v1(str(weights))
+
+    @staticmethod
+    def is_installed() -> bool:
+        """Whether network and weights are there."""
+        return all(find_spec(name) for name in ("dlib", "face_recognition_models"))
+
+    @torch.no_grad()
+    def forward(self, faces: Tensor) -> Tensor:
+        """Features (B, 128) of centre crops (B, 1 or 3, 128, 128) in [0, 1]; on the CPU."""
+        chips = cut_chip(faces.expand(-1, 3, -1, -1).cpu(), self.chip)
+        levels = (255 * chips.clamp(0, 1)).round().byte().permute(0, 2, 3, 1)
+        found = [self._network.compute_face_descriptor(np.ascontiguousarray(c)) for c in levels]
+        return torch.tensor(np.array(found), dtype=torch.float32)
+
+
+STAND_IN = "dlib_resnet"  # its name in tables
 ARCHITECTURES = {"light_cnn_9": LightCNN9, "vgg_face": VGGFace}
 
 
@@ -172,6 +213,25 @@ def load_recognizer(path: Path) -> nn.Module:
             "make it with python -m train.recognizers"
         ) from error
     return network.eval()
+
+
+@torch.inference_mode()
+def identity_similarity(
+    recognizer: nn.Module, photos: list[np.ndarray], meshes: list[np.ndarray]
+) -> float:
+    """How alike a network takes two faces to be: the cosine of their features, at most 1.
+
+    Args:
+        recognizer: one of this module's.
+        photos: two uint8 RGB pictures (H, W, 3) of any size.
+        meshes: the face in each, (478, 2 or 3) or (68, 2), in its pixels.
+    """
+    crops = [
+        crop(photo, CROP.matrix(mesh), CROP.side).astype(np.float32) / 255
+        for photo, mesh in zip(photos, meshes, strict=True)
+    ]
+    first, second = recognizer(torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2))
+    return functional.cosine_similarity(first, second, dim=0).item()
 
 
 def convert(architecture: str, published: Path, out: Path) -> None:

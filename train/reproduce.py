@@ -3,40 +3,43 @@
     python -m train.reproduce ck --data /path/to/CK+ --light-cnn light_cnn_9.safetensors \
         --vgg-face vgg_face.safetensors
     python -m train.reproduce ck --data /path/to/CK+ --dry-run
+    python -m train.reproduce london  # the embedded checkpoint: train.reproduce_london
 
-Finished stages are skipped and a killed one goes on where it was. The networks that judge, and F of
+Finished stages are skipped and a killed one goes on where it was. Under `torchrun`, all processes
+train; the first one does the rest. The networks that judge, and F of
 the identity loss, come from `python -m train.recognizers`; without Light CNN-9 the two
-configurations with an identity loss are not trained, and the tables say n/a.
+configurations with an identity loss are not trained, and the tables say n/a. Where one of the two
+is missing, dlib's network judges too, if it is installed.
 """
 
 import argparse
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
+from accelerate import PartialState
 from torch import nn
 
 from g2gan import G2GAN
+from g2gan.engines import fetched_model
 from g2gan.errors import CheckpointError
 from g2gan.models.unet_generator import UNetGenerator
 from g2gan.shape import ShapeModel
 from train.card import RESULTS_FILE, TRAINING_FILE, weights_digest
 from train.config import PRESETS, TrainConfig, ablations
 from train.files import write_json, write_text
-from train.paper import ASSUMED
-from train.paper_data import MANIFEST, SHAPE_MODEL, AlignedSequence, PaperSet
+from train.paper_data import MANIFEST, SHAPE_MODEL, PaperSet
 from train.paper_evaluate import ROWS, pictures_of, table_1, table_2, tables
 from train.paper_figures import CAPTIONS, Editor, write_figures
 from train.paper_prepare import SOURCES, SPLIT, landmark_detector, prepare_source
-from train.recognizers import load_recognizer
+from train.recognizers import STAND_IN, DlibFace, load_recognizer
+from train.reproduce_london import LondonPlan, london_dry_run, reproduce_london
 from train.sources import skipped_list
+from train.step_time import device, measured_step
 from train.trainer import STATE, Trainer
 
 PREPARED, RUN, CHECKPOINT, FIGURES = "prepared", "run", "checkpoint", "figures"
@@ -72,6 +75,11 @@ class Plan:
         rows = ablations(self.config)
         return {row: config for row, config in rows.items() if known or not config.losses.identity}
 
+    @property
+    def needs_stand_in(self) -> bool:
+        """Whether a network of the paper is missing and dlib's is there to judge in its place."""
+        return len(self.recognizers) < 2 and DlibFace.is_installed()
+
 
 def reproduce(plan: Plan) -> None:
     """Do what is left of the plan.
@@ -81,10 +89,15 @@ def reproduce(plan: Plan) -> None:
         CheckpointError: a recognition network is unusable, or the folder holds a run of other
             settings.
     """
+    is_main = PartialState(cpu=device() == "cpu").is_main_process
     judges = {name: load_recognizer(path).to(device()) for name, path in plan.recognizers.items()}
+    if plan.needs_stand_in:
+        judges[STAND_IN] = DlibFace()
     prepared = plan.out / PREPARED
     if (prepared / MANIFEST).is_file():
         print(f"{prepared} is ready")
+    elif not is_main:
+        wait_for(prepared / MANIFEST)
     else:
         skipped = prepare_source(plan.name, plan.data, prepared, plan.landmarks, plan.split)
         print(f"{prepared} is ready{skipped_list(skipped)}")
@@ -95,6 +108,8 @@ def reproduce(plan: Plan) -> None:
             continue
         print(f"{ROWS[row]}: training")
         train_row(plan.out / row, config, prepared, judges)
+    if not is_main:
+        return
     results = evaluate_rows(plan, judges)
     for row in plan.rows:  # what hub_upload.py asks for, and the card is made of
         weights = results["weights"][row]
@@ -113,6 +128,9 @@ def train_row(
     recognizer = judges["light_cnn_9"] if config.losses.identity else None
     trainer = Trainer(config, PaperSet.load(prepared), folder / RUN, recognizer, device())
     trainer.train()
+    if not trainer.is_main:
+        wait_for(folder / CHECKPOINT)
+        return
     unfinished = folder / f"{CHECKPOINT}.part"
     shutil.rmtree(unfinished, ignore_errors=True)
     networks = {d: network.eval().cpu().half() for d, network in trainer.generators.items()}
@@ -128,6 +146,12 @@ def train_row(
     (unfinished / TRAINING_FILE).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     unfinished.replace(folder / CHECKPOINT)
     (folder / RUN / STATE).unlink()  # over a gigabyte at full width, and no longer needed
+
+
+def wait_for(path: Path) -> None:
+    """Until another process has made it, however long that takes."""
+    while not path.exists():
+        time.sleep(1)
 
 
 def check_settings(checkpoint: Path, config: TrainConfig) -> None:
@@ -211,57 +235,33 @@ def dry_run(plan: Plan) -> Iterator[str]:
                 f"{ROWS[row]}: {plan.config.images} images, about {hours:.1f} hours at "
                 f"{plan.config.batch / seconds:.2f} images/s, {gigabytes:.2f} GB while it runs"
             )
-    judges = ", ".join(plan.recognizers) or "no recognition network"
-    yield f"evaluate with {judges}; figures; report"
-
-
-def measured_step(config: TrainConfig, steps: int = 2) -> tuple[float, float]:
-    """Seconds of a training step without identity loss, and GB of the state it saves.
-
-    On noise: no data is needed. The first step, which warms up, does not count.
-    """
-    side = ASSUMED.aligned_side
-    channels = config.generator_arguments.get("image_channels", 3)
-    noise = np.random.default_rng(0).integers(0, 256, (side, side, channels), np.uint8)
-    encoded = cv2.imencode(".png", noise)[1].ravel()
-    points = np.random.default_rng(0).uniform(0, side, (2, 68, 2))
-    data = PaperSet((AlignedSequence("-", "-", None, (encoded, encoded), points),), channels)
-    with tempfile.TemporaryDirectory() as folder:
-        config = ablations(config)["without_identity"]
-        trainer = Trainer(config, data, Path(folder), device=device())
-        trainer.train_step()
-        started = time.perf_counter()
-        for _ in range(steps):
-            trainer.train_step()  # its figures are read back, so it has ended
-        seconds = (time.perf_counter() - started) / steps
-    generators, discriminators = (
-        sum(p.numel() for p in networks.parameters())
-        for networks in (trainer.generators, trainer.discriminators)
-    )
-    # weights, their average, Adam's two moments; discriminators have no average
-    return seconds, 4 * (4 * generators + 3 * discriminators) / 1e9
-
-
-def device() -> str:
-    """Where networks run."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    judges = [*plan.recognizers, *([STAND_IN] if plan.needs_stand_in else [])]
+    yield f"evaluate with {', '.join(judges) or 'no recognition network'}; figures; report"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("set", choices=sorted(SOURCES))
-    parser.add_argument("--data", type=Path, required=True, help="folder of the set")
+    parser.add_argument("set", choices=sorted([*SOURCES, "london"]))
+    parser.add_argument("--data", type=Path, help="folder of the set (london: else it is fetched)")
     parser.add_argument("--out", type=Path, help="folder of all results (default: runs/SET)")
     parser.add_argument("--light-cnn", type=Path, help="converted Light CNN-9")
     parser.add_argument("--vgg-face", type=Path, help="converted VGG-Face")
     parser.add_argument("--landmarks", type=Path, help="folder of precomputed points (oulu)")
     parser.add_argument("--split", type=Path, help="who trains and tests (default: drawn)")
+    parser.add_argument("--canada", type=Path, help="folder of the Canada set (london)")
+    parser.add_argument("--facekit", type=Path, help="folder of facekit.npz (london)")
+    parser.add_argument("--scores", type=Path, help="face_landmarker.task (london)")
     parser.add_argument("--images", type=int, help="length of each run (default: the preset's)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
+    if arguments.set == "london":
+        london(arguments)
+        return
+    if arguments.data is None:
+        parser.error("--data is needed: this set cannot be fetched")
     config = PRESETS.get(arguments.set, PRESETS["oulu"])  # colour, for sets that the paper lacks
     if arguments.images:
         config = replace(config, images=arguments.images)
@@ -279,6 +279,22 @@ def main() -> None:
         print("\n".join(dry_run(plan)))
     else:
         reproduce(plan)
+
+
+def london(arguments: argparse.Namespace) -> None:
+    """The embedded checkpoint."""
+    plan = LondonPlan(
+        out=arguments.out or Path("runs/london"),
+        london=arguments.data,
+        canada=arguments.canada,
+        facekit=arguments.facekit,
+        scores=arguments.scores or fetched_model(),
+        images=arguments.images,
+    )
+    if arguments.dry_run:
+        print("\n".join(london_dry_run(plan)))
+    else:
+        reproduce_london(plan)
 
 
 if __name__ == "__main__":

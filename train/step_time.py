@@ -1,0 +1,78 @@
+"""How long a training step takes and how much its state weighs, on noise: no data is needed."""
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from train.config import Direction, TrainConfig
+from train.data import Batch
+from train.paper import ASSUMED
+from train.paper_data import PaperBatch
+from train.trainer import Trainer
+
+
+class NoiseTrainer(Trainer):
+    """Sees the same random pictures at every step; everything else is the real one."""
+
+    def __init__(self, config: TrainConfig, run: Path, device: str, **options) -> None:
+        super().__init__(config, None, run, device=device, **options)
+        self._noise = noise_batch(config)
+
+    def _batch(self, direction: Direction, step: int) -> Batch | PaperBatch:
+        return type(self._noise)(*(x.to(self.device) for x in self._noise))
+
+
+def noise_batch(config: TrainConfig) -> Batch | PaperBatch:
+    """A batch of the config's size and kind, its pictures and landmarks random."""
+    generator = torch.Generator().manual_seed(0)
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand((config.batch, *shape), generator=generator)
+
+    if config.generator == "unet":
+        channels, side = config.generator_arguments.get("image_channels", 3), ASSUMED.crop_side
+        pictures = [uniform(channels, side, side) for _ in range(2)]
+        return PaperBatch(*pictures, *(side * uniform(68, 2) for _ in range(2)))
+    side = 256
+    fields = [4 * uniform(2, side, side) - 2, uniform(2, side, side)]
+    return Batch(
+        *(uniform(3, side, side) for _ in range(2)),
+        *fields,
+        uniform(1, side, side),
+        *(side * uniform(68, 2) for _ in range(2)),
+        *fields,
+    )
+
+
+def measured_step(config: TrainConfig, steps: int = 2, **options) -> tuple[float, float]:
+    """Seconds of a step without identity loss, and GB of the state that a run saves.
+
+    The first step, which warms up, does not count.
+
+    Args:
+        config: what to time; its identity loss is left out.
+        steps: how many steps are timed.
+        options: of the `Trainer`.
+    """
+    config = replace(config, losses=replace(config.losses, identity=0.0), adversarial_from=0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = NoiseTrainer(config, Path(folder), device(), **options)
+        trainer.train_step()
+        started = time.perf_counter()
+        for _ in range(steps):
+            trainer.train_step()  # its figures are read back, so it has ended
+        seconds = (time.perf_counter() - started) / steps
+    generators, discriminators = (
+        sum(p.numel() for p in networks.parameters())
+        for networks in (trainer.generators, trainer.discriminators)
+    )
+    # weights, their average, Adam's two moments; discriminators have no average
+    return seconds, 4 * (4 * generators + 3 * discriminators) / 1e9
+
+
+def device() -> str:
+    """Where networks run."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
