@@ -39,7 +39,6 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         start, end = gr.Dropdown(names, value="neutral"), gr.Dropdown(names, value="happiness")
         frames = gr.Number(FRAMES, precision=0)
         kind = gr.Dropdown(["mp4", "gif"], value="mp4")
-        parts = gr.CheckboxGroup([*PARTS], value=[*PARTS])
         file, file_a, file_b = gr.File(), gr.File(), gr.File()
 
     def remove(

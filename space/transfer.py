@@ -7,7 +7,6 @@ import gradio as gr
 import numpy as np
 
 from g2gan import G2GAN, Face
-from g2gan.shape import PARTS
 from space.photos import (
     Portrait,
     choice_of_parts,
