@@ -139,14 +139,23 @@ def dot(page: "playwright.Page", which: str = MOUTH_CORNER) -> tuple[float, floa
 
 
 def drag(page: "playwright.Page", x: float, y: float, steps: int = 12) -> None:
-    """Pulls the left mouth corner by so many pixels of the screen."""
+    """Pulls the left mouth corner by so many pixels of the screen; on a telephone with a finger."""
     at = dot(page)
-    page.mouse.move(*at)
-    page.mouse.down()
-    for step in range(1, steps + 1):
-        page.mouse.move(at[0] + x * step / steps, at[1] + y * step / steps)
+    way = [(at[0] + x * step / steps, at[1] + y * step / steps) for step in range(steps + 1)]
+    if not page.evaluate("navigator.maxTouchPoints"):
+        page.mouse.move(*at)
+        page.mouse.down()
+        for place in way:
+            page.mouse.move(*place)
+            page.wait_for_timeout(30)
+        page.mouse.up()
+        return
+    screen = page.context.new_cdp_session(page)
+    for step, place in enumerate([*way, None]):
+        kind = "touchStart" if step == 0 else "touchMove" if place else "touchEnd"
+        points = [{"x": place[0], "y": place[1]}] if place else []
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         page.wait_for_timeout(30)
-    page.mouse.up()
 
 
 def settled(page: "playwright.Page", finished: int) -> None:
@@ -175,11 +184,11 @@ def test_a_drag_follows_the_finger_and_is_painted_on_the_way(visit, photos, pipe
     page = visit(photos / "red.png", device)
     before, at, previews = seen(page), dot(page), number(page, "previews")
     drag(page, -14, -12)
+    settled(page, 1)
     now = dot(page)
     assert abs(now[0] - at[0] + 14) < 1.5
     assert abs(now[1] - at[1] + 12) < 1.5
     assert seen(page) != before
-    settled(page, 1)
     assert number(page, "previews") - previews >= 3
     assert number(page, "side") == 768  # at rest it is sharp
     preset = saved_preset(page)
