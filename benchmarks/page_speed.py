@@ -8,6 +8,7 @@ file and `docs/page_speed.md`. Nothing else should run.
 """
 
 import argparse
+import os
 import platform
 import statistics
 import time
@@ -62,6 +63,7 @@ def main() -> None:
         "weights": weights_digest(checkpoint),
         "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
         "torch": torch.__version__,
+        "load": os.getloadavg()[0],  # of the machine by others, before it began
         "drags": [time_drag(url, away) for away in AWAY],
     }
     page.close(verbose=False)
@@ -144,8 +146,9 @@ def document(results: dict) -> str:
         "",
         f"Weights `{results['weights'][:8]}`, {results['machine']}, torch {results['torch']}; the "
         "browser, headless Chromium without a graphics card, runs on the same machine and takes "
-        "its share of it. Written by `python -m benchmarks.page_speed`: a mouth corner dragged for "
-        f"{DRAG:.0f} seconds; milliseconds, median (and what 95% stay below).",
+        "its share (load by others before it began: "
+        f"{results['load']:.1f}). Written by `python -m benchmarks.page_speed`: a mouth corner "
+        f"dragged for {DRAG:.0f} seconds; milliseconds, median (and what 95% stay below).",
         "",
         "| round trip longer by | previews a second | finger to face | preview asked to there "
         "| of which the server paints | release to whole photo written |",

@@ -334,6 +334,10 @@ svg.addEventListener("pointerdown", (event) => {
   node.classList.add("held");
   node.focus({ preventScroll: true });
 });
+// else the page would scroll from under the finger: touch-action does not hold inside an SVG
+svg.addEventListener("touchstart", (event) => {
+  if (event.target.closest(".dot")) event.preventDefault();
+}, { passive: false });
 svg.addEventListener("pointermove", (event) => {
   if (!dragged) return;
   const unit = session.size[0] / stage.clientWidth;
