@@ -127,6 +127,9 @@ def pixels(path: Path) -> np.ndarray:
 
 def test_every_tab_edits_an_example_at_one_click(watched, troubles, tmp_path):
     page = watched
+    page.locator(".side .samples .gallery-item").first.wait_for()
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"]
     page.locator(".side .samples .gallery-item").first.click()
     for name in ("Removal", "Transfer", "Interpolation"):
         panel = open_tab(page, name)
