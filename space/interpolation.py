@@ -130,10 +130,12 @@ def strip(
 
     def own(share: float) -> Image.Image:
         """The neutral face at 0, the photo at 1."""
-        if share == 1:
-            return photo
+        if share in (0, 1):
+            return photo if share else neutral
         asked = calm.mesh + share * (face.mesh - calm.mesh)
-        return pipe.remove(photo, landmarks=asked[:, :2], face=face).images[0]
+        return pipe.synthesize(
+            neutral, landmarks=asked[:, :2], face=calm, from_neutral=True
+        ).images[0]
 
     def growing(name: str, frames: int) -> list[Image.Image]:
         shares = np.linspace(0, 1, frames).tolist()

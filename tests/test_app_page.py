@@ -5,6 +5,7 @@ The synthesis tab is tested in `test_editor_page.py`.
 Needs Debian's `chromium` and `pip install playwright`; run with `pytest -m slow`.
 """
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -101,6 +102,15 @@ def open_tab(page: "playwright.Page", name: str) -> "playwright.Locator":
     return page.locator("div[role=tabpanel]:visible")
 
 
+def pick(panel: "playwright.Locator") -> None:
+    """Clicks the last example of a tab that has just been opened, when the page listens."""
+    for _ in range(20):
+        panel.locator(".samples .gallery-item").last.click()
+        with contextlib.suppress(playwright.TimeoutError):
+            panel.get_by_label("Remove Image").wait_for(timeout=5000)
+            return
+
+
 def choose(page: "playwright.Page", photo: Path) -> None:
     """Gives the page a photo as its visitor's portrait."""
     clear = page.locator(".side .portrait").get_by_label("Remove Image")
@@ -127,11 +137,14 @@ def pixels(path: Path) -> np.ndarray:
 
 def test_every_tab_edits_an_example_at_one_click(watched, troubles, tmp_path):
     page = watched
+    page.locator(".side .samples .gallery-item").first.wait_for()
+    width = page.evaluate("document.documentElement.scrollWidth")
+    assert width <= page.viewport_size["width"]
     page.locator(".side .samples .gallery-item").first.click()
     for name in ("Removal", "Transfer", "Interpolation"):
         panel = open_tab(page, name)
         if name == "Transfer":
-            panel.locator(".samples .gallery-item").last.click()
+            pick(panel)
         assert download(page, tmp_path).stat().st_size > 1000, name
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= page.viewport_size["width"], name
@@ -155,12 +168,14 @@ def test_the_strip_is_scrubbed_and_downloaded_as_video_and_gif(page, tmp_path):
 def test_transfer_shows_both_neutral_faces_between_photo_and_swap(page, tmp_path):
     page.locator(".side .samples .gallery-item").first.click()
     panel = open_tab(page, "Transfer")
-    panel.locator(".samples .gallery-item").last.click()
+    pick(panel)
     first, second = (download(page, tmp_path, number) for number in (0, 1))
     assert first.name != second.name
-    faces = panel.locator(".overview img")
-    playwright.expect(faces).to_have_count(6)
-    assert len({face.get_attribute("src") for face in faces.all()}) == 6
+    faces = [face.get_attribute("src") for face in panel.locator(".overview img").all()]
+    smiling, plain, swapped = faces[:3]
+    assert smiling not in (plain, swapped)
+    assert plain == swapped  # the second person has no expression to give
+    assert faces[3] == faces[4] != faces[5]
 
 
 @pytest.fixture(scope="module")
@@ -226,8 +241,8 @@ def unusable(tmp_path_factory) -> Path:
         ("nobody.png", "could not find a face"),
         ("broken.jpg", "save it as JPEG or PNG"),
         ("drawing.svg", "save it as JPEG or PNG"),
-        ("huge.png", "200.0 megapixels"),
-        ("heavy.jpg", "50 MB"),
+        ("huge.png", "far too large"),
+        ("heavy.jpg", "maximum allowed size of 50"),
     ],
 )
 def test_what_cannot_be_edited_is_explained_and_the_next_photo_works(
