@@ -5,6 +5,7 @@ Five to ten seconds of each process go into its imports.
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +19,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from train.recognizers import convert
+from train.reproduce import CHECKPOINT, PREPARED
 from train.trainer import STATE
 
 SCRIPT = Path(__file__).with_name("stepping.py")
@@ -129,3 +131,15 @@ def images_seen(run: Path) -> int:
     with safe_open(run / STATE, "pt") as state:
         meta = state.metadata()
     return int(meta["step"]) * int(meta["processes"]) * json.loads(meta["config"])["batch"]
+
+
+@pytest.mark.slow
+def test_the_paper_is_reproduced_by_two_processes(tmp_path, sets):
+    """Both train, one writes; without Light CNN there are two rows."""
+    shutil.copytree(sets["ck"], tmp_path / PREPARED)
+    script = str(Path(__file__).with_name("reproducing.py"))
+    done = in_two_processes([sys.executable, script, str(tmp_path)])
+    assert done.returncode == 0, done.stderr[-2000:]
+    for row in ("without_both", "without_identity"):
+        record = json.loads((tmp_path / row / CHECKPOINT / "training.json").read_text("utf-8"))
+        assert record["images"] == 20

@@ -119,6 +119,6 @@ def test_each_set_goes_through_from_disk_to_report(tmp_path, recognizers, name, 
 
 @pytest.mark.slow
 def test_a_step_at_full_width_runs():
-    seconds, gigabytes = measured_step(PRESETS["ck"], steps=1)
-    assert seconds > 0
-    assert 0.5 < gigabytes < 3
+    cost = measured_step(PRESETS["ck"], steps=1)
+    assert cost.seconds > 0
+    assert 0.5 < cost.gigabytes < 3

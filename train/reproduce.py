@@ -223,7 +223,7 @@ def dry_run(plan: Plan) -> Iterator[str]:
     yield f"prepare: {'done' if (plan.out / PREPARED / MANIFEST).is_file() else 'to do'}"
     seconds = gigabytes = 0.0
     if any(not (plan.out / row / CHECKPOINT).is_dir() for row in plan.rows):
-        seconds, gigabytes = measured_step(plan.config)
+        seconds, _, gigabytes = measured_step(plan.config)
     for row in ablations(plan.config):
         if row not in plan.rows:
             yield f"{ROWS[row]}: left out, needs --light-cnn"

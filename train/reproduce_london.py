@@ -222,7 +222,7 @@ def london_dry_run(plan: LondonPlan) -> Iterator[str]:
         done = "done" if stage.is_done() else "to do"
         if stage.name.startswith("train") and done == "to do":
             config = plan.config(stage.name.removeprefix("train "))
-            seconds, gigabytes = measured_step(config)
+            seconds, _, gigabytes = measured_step(config)
             hours = seconds * config.images / config.batch / 3600
             done = (
                 f"{config.images} images, about {hours:.1f} hours at "

@@ -4,6 +4,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
@@ -47,30 +48,45 @@ def noise_batch(config: TrainConfig) -> Batch | PaperBatch:
     )
 
 
-def measured_step(config: TrainConfig, steps: int = 2, **options) -> tuple[float, float]:
-    """Seconds of a step without identity loss, and GB of the state that a run saves.
+class StepCost(NamedTuple):
+    """What a step takes: seconds on the clock and of processor time; GB of the state it saves."""
+
+    seconds: float
+    core_seconds: float
+    gigabytes: float
+
+
+def measured_step(
+    config: TrainConfig, steps: int = 2, channels_last: bool = True, **options
+) -> StepCost:
+    """What a step without identity loss takes.
 
     The first step, which warms up, does not count.
 
     Args:
         config: what to time; its identity loss is left out.
         steps: how many steps are timed.
+        channels_last: whether weights lie so, as they do in training.
         options: of the `Trainer`.
     """
     config = replace(config, losses=replace(config.losses, identity=0.0), adversarial_from=0.0)
     with tempfile.TemporaryDirectory() as folder:
         trainer = NoiseTrainer(config, Path(folder), device(), **options)
+        if not channels_last:
+            trainer.generators.to(memory_format=torch.contiguous_format)
+            trainer.discriminators.to(memory_format=torch.contiguous_format)
         trainer.train_step()
-        started = time.perf_counter()
+        started = time.perf_counter(), time.process_time()
         for _ in range(steps):
             trainer.train_step()  # its figures are read back, so it has ended
-        seconds = (time.perf_counter() - started) / steps
+        ended = time.perf_counter(), time.process_time()
     generators, discriminators = (
         sum(p.numel() for p in networks.parameters())
         for networks in (trainer.generators, trainer.discriminators)
     )
     # weights, their average, Adam's two moments; discriminators have no average
-    return seconds, 4 * (4 * generators + 3 * discriminators) / 1e9
+    taken = ((end - start) / steps for start, end in zip(started, ended, strict=True))
+    return StepCost(*taken, 4 * (4 * generators + 3 * discriminators) / 1e9)
 
 
 def device() -> str:

@@ -2,7 +2,10 @@
 
     python -m train.train --preset london-synthesis --run runs/synthesis
 
-Started again with the same arguments, it goes on where it was.
+Started again with the same arguments, it goes on where it was. Several processes train one model
+(torchrun takes `--run` for its own without the lone dashes):
+
+    torchrun --nproc_per_node 2 -m train.train -- --preset london-synthesis --run runs/synthesis
 """
 
 import argparse
@@ -27,6 +30,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="stop after this long; run again to go on")
     parser.add_argument("--init", type=Path, help="checkpoint folder whose weights to start from")
     parser.add_argument("--light-cnn", type=Path, help="converted; for the paper's presets")
+    parser.add_argument("--bf16", action="store_true", help="compute the networks in bfloat16")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     arguments = parser.parse_args()
 
@@ -37,7 +41,8 @@ def main() -> None:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     read = PaperSet.load if config.generator == "unet" else PreparedSet
     recognizer = load_recognizer(arguments.light_cnn) if arguments.light_cnn else None
-    trainer = Trainer(config, read(arguments.data), arguments.run, recognizer, device)
+    precision = "bf16" if arguments.bf16 else "no"
+    trainer = Trainer(config, read(arguments.data), arguments.run, recognizer, device, precision)
     if arguments.init and trainer.step == 0:
         trainer.start_from(arguments.init)
     trainer.train(arguments.minutes)

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import torch
 from accelerate import Accelerator
@@ -60,6 +61,7 @@ class Trainer:
         run: folder of the state and the curves; made if it is missing.
         recognizer: the network F of the identity loss, taking (B, C, 128, 128) in [0, 1].
         device: "cpu" or "cuda"; of several graphics cards each process takes its own.
+        precision: "bf16" computes the networks in it; weights and optimisers stay as they are.
 
     Raises:
         ValueError: the config has an identity loss and there is no recognizer.
@@ -73,10 +75,11 @@ class Trainer:
         run: Path,
         recognizer: nn.Module | None = None,
         device: str = "cpu",
+        precision: Literal["no", "bf16"] = "no",
     ) -> None:
         if config.losses.identity and recognizer is None:
             raise ValueError("the identity loss needs a recognition network")
-        self.accelerator = Accelerator(cpu=device == "cpu")
+        self.accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
         self.processes = self.accelerator.num_processes
         if self.processes != int(os.environ.get("WORLD_SIZE", self.processes)):
             raise RuntimeError("the processes of this launch do not find each other")
@@ -155,6 +158,31 @@ class Trainer:
     def train_step(self) -> dict[str, float]:
         """One step of every direction's generator and discriminator; the loss terms."""
         self._set_rates()
+        with self.accelerator.autocast():
+            terms, total, judged = self._generate()
+        self.generator_optimizer.zero_grad()
+        total.backward()
+        self._share(p.grad for p in self.generators.parameters())
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.generators.parameters(), self.config.clip)
+        self.generator_optimizer.step()
+
+        if judged:
+            with self.accelerator.autocast():
+                loss = self._judge(judged)
+            self.discriminator_optimizer.zero_grad()
+            loss.backward()
+            self._share(p.grad for p in self.discriminators.parameters())
+            self.discriminator_optimizer.step()
+            terms["discriminator"] = loss.item()
+        self.step += 1
+        self._share(self.generators.buffers())
+        self._share(self.discriminators.buffers())
+        self._average()
+        return terms
+
+    def _generate(self) -> tuple[dict[str, float], Tensor, dict]:
+        """Every direction's pictures: the loss terms, eq. 6, and what discriminators are to see."""
         losses = self.config.losses
         terms, total, judged = {}, torch.zeros((), device=self.device), {}
         for direction in self.config.directions:
@@ -174,30 +202,16 @@ class Trainer:
                 found["identity"] = identity_weight(self.progress) * self.identity(output, faces)
             total = total + sum(getattr(losses, name) * value for name, value in found.items())
             terms |= {f"{direction}/{name}": value.item() for name, value in found.items()}
+        return terms, total, judged
 
-        self.generator_optimizer.zero_grad()
-        total.backward()
-        self._share(p.grad for p in self.generators.parameters())
-        if self.config.clip:
-            nn.utils.clip_grad_norm_(self.generators.parameters(), self.config.clip)
-        self.generator_optimizer.step()
-
-        if judged:
-            loss = torch.zeros((), device=self.device)
-            for direction, (real, fake) in judged.items():
-                judge = self.discriminators[direction]
-                fake = [x.detach() for x in fake]
-                loss = loss + self.adversarial.discriminator(judge(*real), judge(*fake))
-            self.discriminator_optimizer.zero_grad()
-            loss.backward()
-            self._share(p.grad for p in self.discriminators.parameters())
-            self.discriminator_optimizer.step()
-            terms["discriminator"] = loss.item()
-        self.step += 1
-        self._share(self.generators.buffers())
-        self._share(self.discriminators.buffers())
-        self._average()
-        return terms
+    def _judge(self, judged: dict[Direction, tuple[list[Tensor], list[Tensor]]]) -> Tensor:
+        """The discriminators' loss on real and generated pictures of each direction."""
+        loss = torch.zeros((), device=self.device)
+        for direction, (real, fake) in judged.items():
+            judge = self.discriminators[direction]
+            fake = [x.detach() for x in fake]
+            loss = loss + self.adversarial.discriminator(judge(*real), judge(*fake))
+        return loss
 
     @torch.no_grad()
     def _share(self, tensors: Iterable[Tensor | None]) -> None:
