@@ -199,29 +199,15 @@ class ShapeModel(CheckpointedModel):
             nearness_of[part] = np.exp(-gaps / PART_BORDER)
         return sum(nearness_of[part] for part in set(parts)) / sum(nearness_of.values())
 
-    def awake(self, mesh: np.ndarray) -> np.ndarray:
-        """The mesh (478, 3) with its eyes open and turned to the camera, all else as it is.
+    def look_at_camera(self, mesh: np.ndarray) -> np.ndarray:
+        """The mesh (478, 3) with its irises where they look at the camera, all else as it is.
 
-        What closed lids hide cannot be regressed: they open as far as the mean face's, by the
-        movement that closes them. Irises stand where those of the mean face do, turned against the
-        head. Eyes that are open wider stay so.
+        They stand in their eyes as those of the mean face do, turned against the head.
         """
-        pose, mean, basis = self.pose(mesh), self._array("mean"), self._array("basis")
+        pose, mean = self.pose(mesh), self._array("mean")
         head = pose.to_head(mesh)
         to_camera = -EYEBALL * pose.rotation[:2, 2]
-        for eye, iris, control in (
-            (RIGHT_EYE, RIGHT_IRIS, "close eye right"),
-            (LEFT_EYE, LEFT_IRIS, "close eye left"),
-        ):
-            lower, upper = list(eye[1:8]), list(eye[9:])
-
-            def gap(shape: np.ndarray, low: list[int] = lower, high: list[int] = upper) -> float:
-                return float(shape[low, 1].mean() - shape[high, 1].mean())
-
-            if control in self.controls:
-                closing = basis @ self.parameters_of({control: 1.0})
-                missing = (gap(mean) - gap(head)) / -gap(closing)
-                head = head - np.clip(missing, 0, 1) * closing
+        for eye, iris in ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS)):
             corners = [eye[0], eye[8]]
             usual = mean[iris, :2] - mean[corners, :2].mean(0) + to_camera
             head[iris : iris + 5, :2] += head[corners, :2].mean(0) + usual - head[iris, :2]

@@ -7,8 +7,7 @@ picture's, where the person's right side is on the left.
 import numpy as np
 
 from g2gan import G2GAN
-from g2gan.landmarks import LANDMARKS_68
-from g2gan.mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
+from g2gan.mesh import LEFT_IRIS, RIGHT_IRIS
 from g2gan.shape import LEFT_GAZE, RIGHT_GAZE, ShapeModel
 from space.words import NAMES, label
 
@@ -28,11 +27,7 @@ SLIDERS = (
     (("Look down", "look down"), ("Look up", "look up")),
     (None, ("Wrinkle nose", "wrinkle nose")),
 )
-EYEBALL = 0.19  # eye distances from an eye's centre to its pupil
 TURN = 0.12  # eye distances that one click moves an iris at most
-NARROW = 0.005  # eye distances by which lids are nearer than usual, that anybody would notice
-EYES = ((RIGHT_GAZE, RIGHT_EYE, RIGHT_IRIS), (LEFT_GAZE, LEFT_EYE, LEFT_IRIS))
-LIDS = (((37, 41), (38, 40)), ((43, 47), (44, 46)))  # landmarks, upper over lower
 
 
 def looks(pipe: G2GAN) -> list[dict]:
@@ -79,28 +74,11 @@ def twins(pipe: G2GAN) -> dict[str, str]:
 
 
 def shortcuts(model: ShapeModel, mesh: np.ndarray) -> list[dict]:
-    """Moves that bring a face (478, 3) to look at the camera, and its eyes open.
-
-    Each is {"label", "moves"}, as in a preset; landmarks that are right already are not named.
-    """
+    """Moves that one click makes on a face (478, 3), as {"label", "moves"} of a preset."""
     pose = model.pose(mesh)
-    head, mean = pose.to_head(mesh), model.mean.detach().cpu().numpy().astype(float)
-    # an eyeball turns against the head by as much as the head has turned from the camera
-    camera = EYEBALL * (np.array([0, 0, -1.0]) @ pose.rotation.T)[:2]
-    look = {}
-    for gaze, lids, iris in EYES:
-        seen, straight = ((face[iris] - face[list(lids)].mean(0))[:2] for face in (head, mean))
-        look[str(gaze)] = np.clip(straight + camera - seen, -TURN, TURN).round(4).tolist()
-    open_eyes = {}
-    for pairs in LIDS:
-        for upper, lower in pairs:
-            points = [LANDMARKS_68[upper], LANDMARKS_68[lower]]
-            own, usual = ((face[points[1]] - face[points[0]])[1] for face in (head, mean))
-            missing = float(usual - own)
-            if missing > NARROW:
-                open_eyes[str(upper)] = [0.0, round(-0.85 * missing, 4)]
-                open_eyes[str(lower)] = [0.0, round(0.15 * missing, 4)]
-    return [
-        {"label": "Look at camera", "moves": look},
-        {"label": "Open eyes", "moves": open_eyes},
-    ]
+    turned = pose.to_head(model.look_at_camera(mesh)) - pose.to_head(mesh)
+    irises = ((RIGHT_GAZE, RIGHT_IRIS), (LEFT_GAZE, LEFT_IRIS))
+    look = {
+        str(gaze): turned[iris, :2].clip(-TURN, TURN).round(4).tolist() for gaze, iris in irises
+    }
+    return [{"label": "Look at camera", "moves": look}]

@@ -293,16 +293,18 @@ def test_an_unknown_part_lists_the_known_ones(parts):
         tiny_shape_model().part_share(parts)
 
 
-def test_awake_eyes_look_along_the_camera_s_axis_and_nothing_else_moves():
+def test_eyes_turn_to_the_camera_and_nothing_else_moves():
     """Irises that were moved by hand come back; a head that is turned looks back at the camera."""
     model, mesh = tiny_shape_model(), mean_shape() * 100
     irises = list(range(RIGHT_IRIS, RIGHT_IRIS + 5)) + list(range(LEFT_IRIS, LEFT_IRIS + 5))
     gazing = mesh.copy()
     gazing[irises] += [6, -3, 0]
-    np.testing.assert_allclose(model.awake(gazing)[irises, :2], mesh[irises, :2], atol=1e-6)
+    np.testing.assert_allclose(
+        model.look_at_camera(gazing)[irises, :2], mesh[irises, :2], atol=1e-6
+    )
     rest = np.setdiff1d(np.arange(478), irises)
-    np.testing.assert_allclose(model.awake(gazing)[rest], gazing[rest], atol=1e-6)
+    np.testing.assert_allclose(model.look_at_camera(gazing)[rest], gazing[rest], atol=1e-6)
     turned = mesh @ rotation(20, 0, 0)
-    ahead = (model.awake(turned) - turned)[RIGHT_IRIS]
+    ahead = (model.look_at_camera(turned) - turned)[RIGHT_IRIS]
     nose_tip = turned[1] - turned.mean(0)
     assert ahead[0] * nose_tip[0] < 0

@@ -386,8 +386,8 @@ def _blinks(
     target = pose_mesh(rig, face.mesh, closed)
     asleep = animate(rig, photo, face.mesh, target, closed)
     seen = _nearest(pipe, asleep, face)
-    awake = np.asarray(pipe.remove(asleep, parts=["eyes"], face=seen).images[0])
-    found = [scorer(rgb) for rgb in (photo, asleep, awake)]
+    opened = np.asarray(pipe.remove(asleep, parts=["eyes"], face=seen).images[0])
+    found = [scorer(rgb) for rgb in (photo, asleep, opened)]
     return tuple((s["eyeBlinkLeft"] + s["eyeBlinkRight"]) / 2 for s in found)
 
 
