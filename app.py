@@ -19,6 +19,7 @@ import gradio as gr
 
 from g2gan import G2GAN, CheckpointError
 from space.api import endpoints
+from space.cleaning import delete_regularly
 from space.hardware import Lend, lent, on_the_card_first
 from space.interpolation import interpolation, strip
 from space.photos import (
@@ -165,7 +166,9 @@ def main() -> None:
         pipe = load()
     except CheckpointError as error:
         sys.exit(" ".join(str(error).split()))
-    build(pipe, lend=lent()).launch(**LAUNCH)
+    page = build(pipe, lend=lent())
+    delete_regularly(page, CLEANED, KEPT)
+    page.launch(**LAUNCH)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SERVE = """
 import sys
 import app
-app.KEPT, app.CLEANED = 120, 10
 page = app.build(app.load())
+app.delete_regularly(page, 10, 120)
 _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
 print("URL", url, flush=True)
 sys.stdin.read()

@@ -1,5 +1,7 @@
 """The four endpoints, called as a program calls them, and what its callers read."""
 
+import os
+import time
 from pathlib import Path
 
 import cv2
@@ -17,6 +19,7 @@ from tiny import tiny_pipeline  # noqa: E402
 
 import app  # noqa: E402
 from space.api import NO_PHOTO  # noqa: E402
+from space.cleaning import delete_old_files  # noqa: E402
 
 SIZE = (400, 480)  # width, height of the photo
 
@@ -217,6 +220,18 @@ def test_the_examples_files_are_not_copied_to_where_the_visitors_are_deleted(tmp
         "neutral" in path or "smiling" in path for files in page.temp_file_sets for path in files
     )
     assert all(age <= 3600 for age in page.delete_cache)
+
+
+def test_files_older_than_asked_are_deleted_but_for_what_the_page_keeps(tmp_path):
+    page = app.build(tiny_pipeline(), examples=tmp_path)
+    block = next(block for block in page.blocks.values() if isinstance(block, gr.File))
+    for name, age in (("old", 500), ("young", 5), ("kept", 500)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+        block.temp_files.add(str(tmp_path / name))
+    block.keep_in_cache.add(str(tmp_path / "kept"))
+    delete_old_files(page, 100)
+    assert {path.name for path in tmp_path.iterdir()} == {"young", "kept"}
 
 
 def test_without_a_checkpoint_the_program_ends_with_one_line(monkeypatch, tmp_path):
