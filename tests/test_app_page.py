@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from faces import SKIN, draw_face
-from PIL import Image, ImageCms
+from PIL import Image
+from profiles import display_p3
 
 playwright = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("gradio")
@@ -203,7 +204,7 @@ def test_a_downloaded_png_is_the_photo_outside_the_edit(page, portrait, tmp_path
 
 
 def test_a_downloaded_jpeg_is_nearly_the_photo_outside_the_edit(page, portrait, tmp_path):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = display_p3()
     exif = Image.Exif()
     exif[0x010F] = "Camera"
     exif[0x8825] = {1: "N", 2: (48.0, 8.0, 0.0)}
