@@ -1,6 +1,7 @@
 """In empty environments, outside the source tree: the package edits, and so does a Space.
 
-Slow: pip installs everything anew, torch among it. Pythons that are not on the PATH are skipped.
+Slow: pip installs everything anew, torch among it; run with `pytest -m installs` before a release.
+Pythons that are not on the PATH are skipped.
 """
 
 import shutil
@@ -17,7 +18,7 @@ from faces import draw_face
 from hub_server import HubServer
 from PIL import Image
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.installs]
 
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 ROUNDING = 1  # of 255, by which another release of torch may differ
