@@ -13,7 +13,7 @@ def can_be_dragged(pipe: G2GAN) -> bool:
     return pipe.shape_model.config.points == POINTS
 
 
-def synthesis(pipe: G2GAN, visits: Visits, key: gr.State, people: gr.HTML | None = None) -> gr.HTML:
+def synthesis(pipe: G2GAN, visits: Visits, key: gr.State, people: gr.HTML) -> gr.HTML:
     """Builds the tab's content: the editor, which opens the photo that is chosen elsewhere.
 
     Args:
@@ -21,21 +21,17 @@ def synthesis(pipe: G2GAN, visits: Visits, key: gr.State, people: gr.HTML | None
         visits: the photos that are being edited.
         key: of the visit, or `None`; its `change` tells of another photo.
         people: where a face is chosen; its value's "chosen" is 0 for the largest, its `input` tells
-            of another. Without it, the editor offers the choice.
+            of another.
     """
     stage = editor(pipe, visits)
 
-    def show(key: str | None, people: dict | None = None) -> dict | None:
-        if not key:
-            return None
-        return {"key": key} | ({"face": int(people["chosen"])} if people else {})
+    def show(key: str | None, people: dict) -> dict | None:
+        return {"key": key, "face": int(people["chosen"])} if key else None
 
-    chosen = [key] if people is None else [key, people]
-    changes = [key.change] if people is None else [key.change, people.input]
     gr.on(
-        changes,
+        [key.change, people.input],
         show,
-        chosen,
+        [key, people],
         stage,
         queue=False,
         show_progress="hidden",

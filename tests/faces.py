@@ -144,3 +144,11 @@ def draw_face(
     picture += cv2.GaussianBlur(rng.normal(0, 14, (side, side, 1)), (0, 0), 1.5)[..., None]
     shrunk = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
     return np.clip(np.round(shrunk), 0, 255).astype(np.uint8)
+
+
+def draw_two_faces() -> np.ndarray:
+    """Two people in one photo, the larger one on the left, uint8 RGB (400, 800, 3)."""
+    two = np.full((400, 800, 3), (120, 130, 140), np.uint8)
+    two[:, :400] = draw_face(400)
+    two[30:370, 430:770] = draw_face(340)
+    return two

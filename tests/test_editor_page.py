@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
-from faces import draw_face
+from faces import draw_face, draw_two_faces
 from PIL import Image
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -45,10 +45,7 @@ def photos(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("photos")
     for name, ground in (("red", RED), ("blue", BLUE)):
         Image.fromarray(draw_face(400, background=ground)).save(folder / f"{name}.png")
-    two = Image.new("RGB", (800, 400), (120, 130, 140))
-    two.paste(Image.fromarray(draw_face(400)), (0, 0))
-    two.paste(Image.fromarray(draw_face(340)), (430, 30))
-    two.save(folder / "two.png")
+    Image.fromarray(draw_two_faces()).save(folder / "two.png")
     return folder
 
 

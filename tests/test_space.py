@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faces import draw_face
+from faces import draw_face, draw_two_faces
 from PIL import Image
 
 pytest.importorskip("gradio")
@@ -37,10 +37,7 @@ def folder(tmp_path_factory) -> Path:
     """One person, and two of them in one photo."""
     folder = tmp_path_factory.mktemp("photos")
     Image.fromarray(draw_face(400, smile=0.5)).save(folder / "one.png")
-    two = Image.new("RGB", (800, 400), (120, 130, 140))
-    two.paste(Image.fromarray(draw_face(400)), (0, 0))
-    two.paste(Image.fromarray(draw_face(340)), (430, 30))
-    two.save(folder / "two.png")
+    Image.fromarray(draw_two_faces()).save(folder / "two.png")
     return folder
 
 
