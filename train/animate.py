@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
+from g2gan.eyes import put_eyes
 from g2gan.flow import warp_photo
 from g2gan.mesh import INNER_LIPS, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS
 from g2gan.shape import ShapeModel
 from train.expressions import SETTINGS
-from train.eyes import put_eyes
 from train.facekit import FaceKit, carry
 from train.files import write_tensors
 from train.mouths import Mouth, draw_mouth, put_mouth, whites

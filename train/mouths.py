@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from g2gan.eyes import EYES, filled
 from g2gan.mesh import INNER_LIPS
 from g2gan.shape import Pose
-from train.eyes import EYES, filled
 from train.facekit import FaceKit
 
 OPENINGS = np.linspace(0, 0.7, 8)  # of the shape jawOpen

@@ -171,7 +171,7 @@ class Server:
         pose = shape_model.pose(start.face.mesh)
         longest = max(view.box[2] - view.box[0], view.box[3] - view.box[1])
         turn = pose.scale * pose.rotation[:, :2] / longest
-        basis = shape_model.basis.detach().cpu().numpy()
+        basis = shape_model.basis_of(pose.to_head(start.face.mesh))
         return {
             "picture": as_data_url(view.see(start).rgb),
             "mesh": as_floats(view.shares(start.face.mesh)),
