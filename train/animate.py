@@ -35,6 +35,7 @@ WITH_LID = 0.6  # how far the crease follows its lid
 GAZE = ("gazeRight", "gazeDown")  # of the irises, in eye distances: not shapes of the 3D model
 SHUT = 0.004  # eye distances between rims that touch
 SMILES = ("mouthSmile_R", "mouthSmile_L")
+REDDER = np.array([0.9, 1.04, 1.06], np.float32)  # shade on skin is redder than on paper
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,8 @@ def dress(
     amounts = rig.amounts(weights)
     smiles = tuple(amounts[rig.names.index(name)] for name in SMILES)
     shade = weights.get("shade", 1.0)
-    out = moved * folds(rig.skin, target, amounts, shade, smiles, moved.shape[:2])[..., None]
+    light = folds(rig.skin, target, amounts, shade, smiles, moved.shape[:2])
+    out = moved * light[..., None] ** REDDER
     put_eyes(out, picture, mesh, target)
     neutral = rig.model.pose(mesh)
     jaw, white = rig.jaw(amounts), whites(picture, mesh)
