@@ -153,7 +153,7 @@ def _eyeball(
     disc = np.clip((radius - away) / max(1.0, 0.12 * radius) + 0.5, 0, 1)
 
     of_white = seen * (away > 1.15 * radius)
-    guessed = _white_by_skin(picture, mesh)
+    guessed = white_by_skin(picture, mesh)
     near = _spread(eye, of_white, width) if of_white.any() else np.broadcast_to(guessed, eye.shape)
     white = trust * near + (1 - trust) * guessed
     soft = cv2.GaussianBlur(of_white.astype(np.float32), (0, 0), max(0.5, 0.015 * width))
@@ -273,7 +273,7 @@ def _drawn_iris(x: np.ndarray, y: np.ndarray, colour: np.ndarray, white: np.ndar
     return iris + gleam * (np.maximum(white, 200) - iris)
 
 
-def _white_by_skin(picture: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+def white_by_skin(picture: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """The colour (3,) that an eye's white would have in the light of the cheeks."""
     x, y = np.rint(mesh[list(CHEEKS)]).astype(int).T
     skin = picture[y.clip(0, picture.shape[0] - 1), x.clip(0, picture.shape[1] - 1)]

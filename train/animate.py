@@ -15,11 +15,12 @@ from safetensors import safe_open
 from g2gan.eyes import put_eyes
 from g2gan.flow import warp_photo
 from g2gan.mesh import INNER_LIPS, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS
+from g2gan.mouth import Mouth, put_mouth, whites
 from g2gan.shape import ShapeModel
+from train.draw_mouth import draw_mouth
 from train.expressions import SETTINGS
 from train.facekit import FaceKit, carry
 from train.files import write_tensors
-from train.mouths import Mouth, draw_mouth, put_mouth, whites
 from train.skin import Skin, bind, folds, learn_smile
 
 LOWER_LIP, UPPER_LIP = INNER_LIPS[1:10], INNER_LIPS[:10:-1]  # twins across the opening
@@ -47,6 +48,7 @@ class Rig:
         names: of the shapes.
         shapes: (53, 478, 3), what they do to the mesh, in the head's frame.
         mouth: teeth, gums and tongue.
+        jaw: (53, 3), how far each shape moves the lower incisors, in eye distances.
         skin: what folds.
     """
 
@@ -54,6 +56,7 @@ class Rig:
     names: tuple[str, ...]
     shapes: np.ndarray
     mouth: Mouth
+    jaw: np.ndarray
     skin: Skin
 
     @classmethod
@@ -67,7 +70,7 @@ class Rig:
                 carried.shapes[:, lid] - carried.shapes[:, crease]
             )
         skin = bind(kit, carried, mean)
-        return cls(model, kit.names, carried.shapes, draw_mouth(kit, carried.scale), skin)
+        return cls(model, kit.names, carried.shapes, *draw_mouth(kit, carried), skin)
 
     def with_smiles(
         self, pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
@@ -85,9 +88,11 @@ class Rig:
 
     def save(self, path: Path) -> None:
         """Write all but the model to a safetensors file."""
-        tensors = {"shapes": self.shapes}
+        tensors = {"shapes": self.shapes, "jaw": self.jaw}
         for part in ("mouth", "skin"):
-            tensors |= {f"{part}.{name}": a for name, a in vars(getattr(self, part)).items()}
+            tensors |= {
+                f"{part}.{name}": np.asarray(a) for name, a in vars(getattr(self, part)).items()
+            }
         tensors["skin.moves"] = self.skin.moves.astype(np.float16)
         write_tensors(path, tensors, {"names": json.dumps(self.names)})
 
@@ -106,11 +111,8 @@ class Rig:
             }
             for part in ("mouth.", "skin.")
         )
-        return cls(model, names, tensors["shapes"], Mouth(**mouth), Skin(**skin))
-
-    def jaw(self, amounts: np.ndarray) -> tuple[float, np.ndarray]:
-        """How far the jaw is open, and where its teeth move (3,), for weights (53,) of shapes."""
-        return float(amounts[self.names.index("jawOpen")]), amounts @ self.mouth.jaw
+        mouth["of_chin"] = mouth["of_chin"].item()
+        return cls(model, names, tensors["shapes"], Mouth(**mouth), tensors["jaw"], Skin(**skin))
 
     def amounts(self, weights: dict[str, float]) -> np.ndarray:
         """Weights (53,) of the shapes; a name without _L or _R sets both sides."""
@@ -215,6 +217,6 @@ def dress(
     out = moved * light[..., None] ** REDDER
     put_eyes(out, picture, mesh, target)
     neutral = rig.model.pose(mesh)
-    jaw, white = rig.jaw(amounts), whites(picture, mesh)
-    put_mouth(rig.mouth, out, neutral, mesh, target, jaw, white, weights.get("teeth", 0.0))
+    white, drop = whites(picture, mesh), amounts @ rig.jaw
+    put_mouth(rig.mouth, out, neutral, mesh, target, drop, white, weights.get("teeth", 0.0))
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)
