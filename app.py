@@ -13,6 +13,7 @@ from pathlib import Path
 
 # One thread for each edit, edits side by side: the threads of one would wait for each other, busily
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 if find_spec("spaces"):  # where a graphics card is lent; it changes torch, so it comes first
     import spaces  # noqa: F401

@@ -110,7 +110,7 @@ async function openFace(face) {
   const [width, height] = answer.size;
   stage.style.setProperty("--aspect", width / height);
   svg.setAttribute("viewBox", `0 0 ${1000 * width} ${1000 * height}`);
-  root.dataset.state = "ready";
+  Object.assign(root.dataset, { state: "ready", face });
   fit();
   warp.begin(answer.model, answer.size);
   warp.show(original, own.mesh);
@@ -214,9 +214,13 @@ function request() {
   session.rest = setTimeout(sharpen, REST, session);
 }
 
-async function sharpen(of) {
+function sharpen(of) {
   clearTimeout(of.rest);
-  if (of === session && (of.side < SHARP || of.shown < of.count)) await send(of, SHARP);
+  if (of === session && (of.side < SHARP || of.asked !== ownPreset(of))) send(of, SHARP);
+}
+
+function ownPreset(of) {
+  return presetText({ [of.face]: edit() });
 }
 
 // The edit is as it shall be, for now: seen sharp, and made in the whole photo meanwhile, so that
@@ -230,8 +234,8 @@ async function settle(of) {
 }
 
 async function send(of, side) {
-  of.dirty = false;
-  of.side = side;
+  const { key, face } = of, preset = ownPreset(of);
+  Object.assign(of, { dirty: false, side, asked: preset });
   if (isEmpty(edit())) {
     of.shown = ++of.count; // nothing that is still under way may replace the photo
     of.side = SHARP;
@@ -241,7 +245,6 @@ async function send(of, side) {
   }
   const number = ++of.count, begun = performance.now();
   of.flying++;
-  const { key, face } = of, preset = presetText({ [face]: edit() });
   const answer = await ask("preview", { key, face, preset, side, number });
   const image = answer?.picture && number > of.shown ? await picture(answer.picture) : null;
   of.flying--;
