@@ -20,6 +20,7 @@ from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.mesh import FACE_OVAL, POINTS
 from g2gan.models.unet_generator import UNetGenerator
 from g2gan.models.warp_generator import WarpGenerator
+from g2gan.mouth import open_mouth
 from g2gan.paste import luminance, paste
 from g2gan.shape import LANDMARKS, ShapeModel, nearness
 
@@ -132,7 +133,10 @@ class WarpEditor:
             target=asked,
         )
         rgb, mask = apply(start.rgb, matrix, edit)
-        for part, share in put_eyes(rgb, start.rgb, start.mesh, target):
+        pose = self.shapes.pose(start.mesh)
+        mouth = open_mouth(rgb, start.rgb, pose, start.mesh, target)
+        laid = put_eyes(rgb, start.rgb, start.mesh, target)
+        for part, share in laid + [mouth] * (mouth is not None):
             mask[part] = np.maximum(mask[part], np.ceil(share * 255).astype(np.uint8))
         return State(rgb, target, np.maximum(start.mask, mask))
 

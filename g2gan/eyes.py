@@ -21,12 +21,12 @@ LASHES = (0.01, 0.035)  # along the lower and the upper rim, what is seen is las
 SHUT = 0.35  # of the opening: below it lashes hide what is left of it
 LINE = 0.018  # half the height of the line that closed lashes make
 SHADOW, REACH = 0.3, 0.06  # darkening under the upper lid, and how far down it goes
-RADIUS = 0.21  # of an iris whose eye is closed: 11.7 of 28 mm across
+RADIUS = 0.195  # of an iris whose eye is closed: 11 of 28 mm across
 RIM = 1.08  # of the detector's radius: the dark rim belongs to the iris
-SEEN = (0.06, 0.12)  # area of the opening, in its width squared: nothing is seen, all is used
+SEEN = (0.13, 0.165)  # area of the opening, in its width squared: nothing is seen, all is used
 KNOWN = (0.3, 0.55)  # share of the iris in sight: all of it is drawn, nothing is
 PUPIL = 0.38  # radius of a drawn pupil, of the iris
-BROWN = (0.36, 0.25, 0.19)  # a drawn iris, of the white around it
+BROWN = (0.27, 0.19, 0.15)  # a drawn iris, of the white around it
 
 
 class Eyeball(NamedTuple):
@@ -153,9 +153,10 @@ def _eyeball(
     disc = np.clip((radius - away) / max(1.0, 0.12 * radius) + 0.5, 0, 1)
 
     of_white = seen * (away > 1.15 * radius)
-    guessed = _white_by_skin(picture, mesh)
-    near = _spread(eye, of_white, width) if of_white.any() else np.broadcast_to(guessed, eye.shape)
-    white = trust * near + (1 - trust) * guessed
+    guessed = white_by_skin(picture, mesh)
+    round_ball = guessed * (1.0 - 0.3 * np.clip(away / (0.5 * width), 0, 1) ** 2)[..., None]
+    near = _spread(eye, of_white, width) if of_white.any() else round_ball
+    white = trust * near + (1 - trust) * round_ball
     soft = cv2.GaussianBlur(of_white.astype(np.float32), (0, 0), max(0.5, 0.015 * width))
     own = trust * np.clip(2 * soft - 1, 0, 1)[..., None]
     white = white + own * (eye - white)
@@ -267,13 +268,13 @@ def _drawn_iris(x: np.ndarray, y: np.ndarray, colour: np.ndarray, white: np.ndar
     lighter = np.clip(1.25 - 0.35 * away, 0.6, 1.3) * (1 + fibres * np.clip(away - PUPIL, 0, 1))
     rim = 1 - 0.55 * np.clip((away - 0.78) / 0.22, 0, 1) ** 1.5
     iris = colour * (lighter * rim)[..., None]
-    pupil = np.clip((PUPIL - away) / 0.1 + 0.5, 0, 1)[..., None]
-    iris = iris + pupil * (0.06 * white - iris)
-    gleam = 0.85 * np.exp(-((((x + 0.25) ** 2 + (y + 0.3) ** 2) / 0.14**2) ** 2))[..., None]
+    pupil = np.clip((PUPIL - away) / 0.2 + 0.5, 0, 1)[..., None]
+    iris = iris + pupil * (0.08 * white - iris)
+    gleam = 0.75 * np.exp(-((((x + 0.25) ** 2 + (y + 0.3) ** 2) / 0.12**2) ** 2))[..., None]
     return iris + gleam * (np.maximum(white, 200) - iris)
 
 
-def _white_by_skin(picture: np.ndarray, mesh: np.ndarray) -> np.ndarray:
+def white_by_skin(picture: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     """The colour (3,) that an eye's white would have in the light of the cheeks."""
     x, y = np.rint(mesh[list(CHEEKS)]).astype(int).T
     skin = picture[y.clip(0, picture.shape[0] - 1), x.clip(0, picture.shape[1] - 1)]

@@ -18,6 +18,7 @@ from g2gan.mesh import (
     INNER_LIPS,
     LEFT_BROW,
     LEFT_EYE,
+    NOSE,
     OUTER_LIPS,
     POINTS,
     RIGHT_BROW,
@@ -50,11 +51,11 @@ GRAIN = 0.012  # of [0, 1]: the skin's pores differ by less from what surrounds 
 
 @dataclass(frozen=True)
 class Seam:
-    """The flow between the lips or round an eye, on a finer grid than the crop's.
+    """The flow between the lips, round an eye or at the nose, on a finer grid than the crop's.
 
-    Where lips close or open, and where a brow comes down over its lid, the flow jumps. Enlarged
-    from the crop's grid, the jump would show as steps, and as a thin line of the teeth that it
-    passes over.
+    Where lips close or open, and where a brow or a nostril hides what is behind it, the flow jumps.
+    Enlarged from the crop's grid, the jump would show as steps, and as a thin line of the teeth
+    that it passes over.
 
     Args:
         exact: (h, w, 2) float32, the base flow on the fine grid, in crop pixels.
@@ -140,7 +141,7 @@ def seams(
     if finer == 1:
         return ()
     found, kept = [], base.copy()
-    for ring in (OUTER_LIPS, RIGHT_EYE + RIGHT_BROW, LEFT_EYE + LEFT_BROW):
+    for ring in (OUTER_LIPS, RIGHT_EYE + RIGHT_BROW, LEFT_EYE + LEFT_BROW, NOSE):
         outline = np.asarray(target)[list(ring), :2]
         if (
             ring is not OUTER_LIPS

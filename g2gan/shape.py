@@ -35,6 +35,7 @@ PARTS = {
 }
 EYEBALL = 0.19  # radius in eye distances: 12 of 63 mm
 LIDS = 0.06  # eye distances round an eye's opening in which skin goes with the lids
+ASLEEP = (0.5, 0.65)  # share of the mean face's opening: lids that are closed, and that are not
 OPENED = (0.4, 1.6)  # limits of how far a person's eyes are open, as a share of the mean face's
 PART_BORDER = 0.06  # eye distances over which one part gives way to the next
 
@@ -232,6 +233,29 @@ class ShapeModel(CheckpointedModel):
             usual = mean[iris, :2] - mean[corners, :2].mean(0) + to_camera
             head[iris : iris + 5, :2] += head[corners, :2].mean(0) + usual - head[iris, :2]
         return mesh + pose.displacement(head - pose.to_head(mesh))
+
+    def open_eyes(self, mesh: np.ndarray) -> np.ndarray:
+        """The mesh (478, 3) with lids open that are closed or nearly so, all else as it is.
+
+        They open to what the mean face's do; eyes that are only narrow stay as narrow.
+        """
+        pose, mean = self.pose(mesh), self._array("mean")
+        head = pose.to_head(mesh)
+        moved = np.zeros_like(head)
+        for ring in (RIGHT_EYE, LEFT_EYE):
+            lids = np.array(ring)
+            lower, upper = lids[1:8], lids[:8:-1]
+            own, usual = ((each[lower, 1] - each[upper, 1]).mean() for each in (head, mean))
+            shut = np.clip((ASLEEP[1] - own / usual) / (ASLEEP[1] - ASLEEP[0]), 0, 1)
+            corners = [ring[0], ring[8]]
+            aim = mean[lids] - mean[corners].mean(0) + head[corners].mean(0)
+            change = shut * (aim - head[lids])[:, :2]
+            change[[0, 8]] = 0
+            gaps = np.linalg.norm(mean[:, None, :2] - mean[None, lids, :2], axis=-1)
+            nearest = gaps.argmin(1)
+            moved[:, :2] += np.exp(-((gaps.min(1) / LIDS) ** 2))[:, None] * change[nearest]
+        moved[RIGHT_IRIS:] = 0
+        return mesh + pose.displacement(moved)
 
     def parameters_between(self, neutral: np.ndarray, expressed: np.ndarray) -> np.ndarray:
         """Parameters p (components,) that best lead from a neutral mesh to an expressed one."""
