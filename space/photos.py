@@ -240,6 +240,10 @@ def edit_when_asked(
         nothing: their values while a photo is missing, or while the tab is closed.
     """
     done = gr.State(None)  # what the outputs show
+    before = [  # an edit is made: the last one's file is not what is asked for now
+        gr.update(interactive=False) if isinstance(each, gr.DownloadButton) else gr.skip()
+        for each in outputs
+    ]
     count = len(portraits)
 
     def run(active: str, done: tuple | None, *values: object) -> Iterator[tuple]:
@@ -252,6 +256,7 @@ def edit_when_asked(
         if asked == done:
             yield (gr.skip(),) * (len(outputs) + 1)
             return
+        yield *before, None
         for values in edit(*map(visits.get, keys), *faces, *others):
             yield *values, asked
 
