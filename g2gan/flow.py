@@ -6,7 +6,7 @@ The base flow reaches `MARGIN` pixels past the crop on every side (chin, neck).
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise
 
 import cv2
@@ -182,13 +182,14 @@ def _draw(
     for index, triangle in enumerate(np.rint(corners * 256).astype(np.int32)):
         cv2.fillConvexPoly(labels, triangle, index, lineType=cv2.LINE_8, shift=8)
     pixels = np.flatnonzero(labels >= 0)
-    y, x = np.divmod(pixels.astype(np.float32), np.float32(size[1]))
+    y, x = (each.astype(np.float32) for each in np.divmod(pixels, size[1]))
     shift = (source_all - target_all)[triangles]
     to_b, to_c = c[:, ::-1] * [1, -1] / area, b[:, ::-1] * [-1, 1] / area
     table = np.hstack(
         [a, to_b, to_c, shift[:, 0], shift[:, 1] - shift[:, 0], shift[:, 2] - shift[:, 0]]
     )
-    table = np.ascontiguousarray(table.T, np.float32)[:, labels.ravel()[pixels]]
+    table = np.ascontiguousarray(table.T, np.float32)
+    table = np.take(table, labels.ravel()[pixels], axis=1, mode="clip")  # unchecked: twice as fast
     x -= table[0]
     y -= table[1]
     # Barycentric coordinates, clipped: a drawn triangle covers pixels just outside itself, where a
@@ -458,15 +459,20 @@ def _remap(photo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _lit(edit: Edit) -> np.ndarray:
     """Where shading or erasing changes the crop, boolean (side, side)."""
-    lit = np.abs(edit.shading).max(2) > UNLIT
+    lit = _largest(edit.shading) > UNLIT
     return lit if edit.erased is None else lit | (edit.erased > UNPAINTED)
+
+
+def _largest(field: np.ndarray) -> np.ndarray:
+    """The largest size (H, W) of a field's values (H, W, C), several times faster than `max(2)`."""
+    return reduce(cv2.max, cv2.split(cv2.absdiff(field, 0)))
 
 
 def _window(
     edit: Edit, matrix: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[int, int, int, int] | None:
     """The photo's rectangle x0, y0, x1, y1 that the edit can touch, or None."""
-    active = np.abs(edit.flow).max(2) > STILL * scale_of(matrix)
+    active = _largest(edit.flow) > STILL * scale_of(matrix)
     inner = active[MARGIN:-MARGIN, MARGIN:-MARGIN]
     inner |= _lit(edit) | (edit.mask > UNPAINTED)
     rows, columns = _where(active)
