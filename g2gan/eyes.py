@@ -16,7 +16,9 @@ EYES = ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
 CHEEKS = (50, 280)  # points of the mesh: skin in the same light as closed eyes
 
 # Lengths are in widths of the eye.
-STAYS, MOVES = 0.01, 0.04  # movement up to which an eye is left alone, and from which it is laid in
+# Movement up to which an eye is left to the generator, and from which it is laid in: of the lids
+# (a smile's squint is less), and of the gaze.
+LIDS_MOVE, GAZE_MOVES = (0.05, 0.12), (0.01, 0.04)
 LASHES = (0.01, 0.035)  # along the lower and the upper rim, what is seen is lashes and shadow
 SHUT = 0.35  # of the opening: below it lashes hide what is left of it
 LINE = 0.018  # half the height of the line that closed lashes make
@@ -68,9 +70,10 @@ def _put_eye(
     width = float(np.hypot(*np.subtract(*mesh[corners])))
     carried = _similarity(mesh[corners], target[corners])  # the whole eye, with its ball
     gaze = target[iris] - _moved(carried, mesh[iris])
-    change = np.abs(target[ring] - _moved(carried, mesh[ring])).max()
-    change = max(float(change), float(np.abs(gaze).max())) / max(width, 1e-6)
-    if width < 4 or change <= STAYS:
+    of_lids = float(np.abs(target[ring] - _moved(carried, mesh[ring])).max()) / max(width, 1e-6)
+    of_gaze = float(np.abs(gaze).max()) / max(width, 1e-6)
+    laid_in = max(_rise(of_lids, LIDS_MOVE), _rise(of_gaze, GAZE_MOVES))
+    if width < 4 or not laid_in:
         return None
     patch = _patch(mesh[ring], width, picture.shape)
     part = _patch(target[ring], width, picture.shape)
@@ -94,7 +97,7 @@ def _put_eye(
     shown = white + np.clip(looking[..., 3:], 0, 1) * (looking[..., :3] - white)
     shown *= _shadow(lids, size, width)[..., None]
     hole = cv2.GaussianBlur(filled(lids, size[::-1]), (0, 0), max(0.6, 0.024 * width))
-    share = hole * np.clip((change - STAYS) / (MOVES - STAYS), 0, 1)
+    share = hole * np.float32(laid_in)
     new = out[part] + share[..., None] * (np.clip(shown, 0, 255) - out[part])
     gaps = [float((filled(r - r.min(0) + 2, _size(r))).sum()) for r in (mesh[ring], lids)]
     closed = 1 - gaps[1] / max(SHUT * gaps[0], 1e-6)
@@ -137,7 +140,7 @@ def _eyeball(
     eye = picture[patch].astype(np.float32)
     size = eye.shape[:2]
     opening = filled(local[ring], size)
-    trust = float(np.clip((opening.sum() / width**2 - SEEN[0]) / (SEEN[1] - SEEN[0]), 0, 1))
+    trust = _rise(float(opening.sum()) / width**2, SEEN)
     down = _down(local[ring])
     rim = np.concatenate([[0], np.full(7, -LASHES[0]), [0], np.full(7, LASHES[1])]) * width
     inner = filled(local[ring] + rim[:, None] * down, size)
@@ -163,7 +166,7 @@ def _eyeball(
 
     inside = away < 1.15 * radius
     sight = trust * float((seen * (away < radius)).sum()) / (np.pi * radius**2)
-    drawn = float(np.clip((KNOWN[1] - sight) / (KNOWN[1] - KNOWN[0]), 0, 1))
+    drawn = 1 - _rise(sight, KNOWN)
     whole = np.zeros_like(eye)
     if drawn < 1:
         along = local[ring[0]] - local[ring[8]]
@@ -182,6 +185,11 @@ def _eyeball(
         iris=np.concatenate([whole, disc[..., None]], 2).astype(np.float32),
         lashes=lashes.astype(np.float32),
     )
+
+
+def _rise(value: float, ends: tuple[float, float]) -> float:
+    """0 up to the first end, 1 from the second on."""
+    return float(np.clip((value - ends[0]) / (ends[1] - ends[0]), 0, 1))
 
 
 def _similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:

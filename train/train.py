@@ -29,13 +29,14 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="length of the run (default: the preset's)")
     parser.add_argument("--minutes", type=float, help="stop after this long; run again to go on")
     parser.add_argument("--init", type=Path, help="checkpoint folder whose weights to start from")
+    parser.add_argument("--seed", type=int, default=0, help="another order of the same samples")
     parser.add_argument("--light-cnn", type=Path, help="converted; for the paper's presets")
     parser.add_argument("--bf16", action="store_true", help="compute the networks in bfloat16")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     arguments = parser.parse_args()
 
     torch.set_num_threads(arguments.threads)
-    config = PRESETS[arguments.preset]
+    config = replace(PRESETS[arguments.preset], seed=arguments.seed)
     if arguments.images:
         config = replace(config, images=arguments.images)
     device = "cuda" if torch.cuda.is_available() else "cpu"
