@@ -15,19 +15,22 @@ from safetensors import safe_open
 from g2gan.models.warp_generator import WarpGenerator
 from g2gan.pipeline import G2GAN
 from g2gan.shape import ShapeModel
+from train.card import weights_digest
 from train.prepare import MANIFEST, SHAPE_MODEL
 from train.trainer import CURVES, STATE
 
 RECORD = "training.json"
 
 
-def export(runs: list[Path], data: Path, out: Path) -> None:
+def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -> None:
     """Write the checkpoint folder `out`; nothing is left of an older one.
 
     Args:
         runs: folders of runs which together train both directions; runs of one direction, one
             of which began where another ended, are averaged.
         data: the prepared set, for its shape model and manifest.
+        start: the checkpoint that the runs began from, whose weights count as one more run's: what
+            it was good at is kept (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 
     Raises:
         ValueError: a direction is missing.
@@ -50,6 +53,14 @@ def export(runs: list[Path], data: Path, out: Path) -> None:
                 found.setdefault(direction, []).append(network)
                 number = f"run {len(found[direction])}"
                 record.setdefault(direction, {})[number] = _record(run, meta, config)
+    if start is not None:
+        before = json.loads((start / RECORD).read_text("utf-8"))["directions"]
+        for direction, networks in found.items():
+            networks.append(WarpGenerator.from_pretrained(start / direction).float())
+            record[direction]["start"] = {
+                "weights": weights_digest(start),
+                "runs": before[direction],
+            }
     networks = {direction: _mean(several).half() for direction, several in found.items()}
     missing = {"synthesis", "removal"} - networks.keys()
     if missing:
@@ -101,8 +112,9 @@ def main() -> None:
     parser.add_argument("--run", type=Path, action="append", required=True, help="once a run")
     parser.add_argument("--data", type=Path, default=Path("data/london"), help="prepared set")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--start", type=Path, help="checkpoint they began from, to average with")
     arguments = parser.parse_args()
-    export(arguments.run, arguments.data, arguments.out)
+    export(arguments.run, arguments.data, arguments.out, arguments.start)
 
 
 if __name__ == "__main__":
