@@ -28,7 +28,7 @@ from g2gan import G2GAN
 from g2gan.alignment import crop
 from g2gan.flow import warp_photo
 from g2gan.images import open_photo
-from g2gan.landmarks import Face
+from g2gan.landmarks import Face, LandmarkDetector
 from train import metrics
 from train.card import RESULTS_FILE, TRAINING_FILE, weights_digest
 from train.config import PRESETS, TrainConfig, ablations
@@ -80,6 +80,13 @@ class LondonTables:
         return Plan(SET, self.london, self.out / "paper", self.paper, {}, hse=self.hse)
 
 
+class SeenPair(NamedTuple):
+    """A neutral and a smiling photo, uint8 (H, W, 3), and the face in each."""
+
+    photos: tuple[np.ndarray, np.ndarray]
+    faces: tuple[Face, Face]
+
+
 class Made(NamedTuple):
     """Crops (N, 3, 128, 128) of what was made of the test pairs, person by person."""
 
@@ -126,14 +133,14 @@ def measured(plan: LondonTables) -> dict:
     test = PaperSet.load(plan.out / "paper" / PREPARED, "test")
     pictures = pictures_of(test)
     known = {pair.person: pair for pair in london_pairs(plan.london, "test")}
-    pairs = [known[sequence.person] for sequence in test.sequences]
+    detector = LandmarkDetector()
+    pairs = [seen_pair(known[sequence.person], detector) for sequence in test.sequences]
     names = plan.reproduction.judges
     judges = {name: plan.reproduction.load_judge(name) for name in names}
 
     checkpoints = {row: plan.out / "ours" / row / CHECKPOINT for row in ablations(plan.ours)}
-    made = {row: make(checkpoint, pairs) for row, checkpoint in checkpoints.items()}
-    embedded = make(EMBEDDED, pairs)
-    warped = make(EMBEDDED, pairs, networks=False)
+    made = {row: make(checkpoint, pairs)[0] for row, checkpoint in checkpoints.items()}
+    embedded, warped = make(EMBEDDED, pairs)
     expressed, neutral = pairs_of(pictures)
     copied = Made(*(pictures.images[i] for i in (neutral, expressed, expressed)))
     return {
@@ -170,17 +177,21 @@ def measured(plan: LondonTables) -> dict:
     }
 
 
-def make(checkpoint: Path, pairs: list[Pair], networks: bool = True) -> Made:
+def seen_pair(pair: Pair, detector: LandmarkDetector) -> SeenPair:
+    """Both photos and the largest face in each."""
+    photos = tuple(open_photo(path).rgb for path in (pair.neutral, pair.smiling))
+    return SeenPair(photos, tuple(detector.detect(photo)[0] for photo in photos))
+
+
+def make(checkpoint: Path, pairs: list[SeenPair]) -> tuple[Made, Made]:
     """The edits of every pair through the public pipeline, cut as the paper's test pictures.
 
-    Args:
-        networks: without them, the plain mesh warp to the shapes that the pipeline aimed at.
+    Returns:
+        What the pipeline made, and what the plain mesh warp makes to the shapes it aimed at.
     """
     pipe = G2GAN.from_pretrained(checkpoint)
-    rows = []
-    for pair in pairs:
-        photos = [open_photo(path).rgb for path in (pair.neutral, pair.smiling)]
-        faces = [pipe.detect(photo)[0] for photo in photos]
+    edited, warped = [], []
+    for photos, faces in pairs:
         meshes = [face.mesh[: metrics.FACE_POINTS, :2] for face in faces]
         smile, calm = metrics.carry(meshes[1], meshes[0]), metrics.carry(meshes[0], meshes[1])
         outputs = (
@@ -188,16 +199,20 @@ def make(checkpoint: Path, pairs: list[Pair], networks: bool = True) -> Made:
             pipe.remove(photos[1], face=faces[1]),
             pipe.remove(photos[1], landmarks=calm, face=faces[1]),
         )
-        row = []
-        for output, source in zip(outputs, (0, 1, 1), strict=True):
-            photo, face = photos[source], faces[source]
-            if networks:
-                result = np.asarray(output.images[0])
-            else:
-                result = warp_photo(photo, face.mesh, output.faces[0].mesh)
-            row.append(cut(result, face))
-        rows.append(row)
-    return Made(*(torch.stack(column) for column in zip(*rows, strict=True)))
+        sources = ((photos[i], faces[i]) for i in (0, 1, 1))
+        both = [
+            (
+                cut(np.asarray(output.images[0]), face),
+                cut(warp_photo(photo, face.mesh, output.faces[0].mesh), face),
+            )
+            for output, (photo, face) in zip(outputs, sources, strict=True)
+        ]
+        edited.append([made for made, _ in both])
+        warped.append([made for _, made in both])
+    return tuple(
+        Made(*(torch.stack(column) for column in zip(*rows, strict=True)))
+        for rows in (edited, warped)
+    )
 
 
 def cut(photo: np.ndarray, face: Face) -> Tensor:
