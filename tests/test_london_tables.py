@@ -12,12 +12,14 @@ from faces import draw_face
 from PIL import Image
 
 from g2gan import G2GAN
+from g2gan.alignment import WORKING
 from train import london_tables, stand_ins
 from train.config import PRESETS
 from train.london_tables import EMBEDDED, FULL, LondonTables, cut, page
 from train.paper_data import PaperSet, centre_crop
 from train.paper_evaluate import ROWS
 from train.paper_prepare import prepare_source
+from train.recognizers import CROP, cut_chip
 from train.sources import london
 
 TRAIN, TEST = ["001", "003", "004"], ["002", "005"]
@@ -46,6 +48,13 @@ def test_both_generators_are_measured_on_the_same_pictures(tmp_path, photos):
     face = G2GAN.from_pretrained(EMBEDDED).detect(photo)[0]
     difference = (cut(photo, face) - centre_crop(sequence, 1)[0]).abs()
     assert difference.mean() < 0.5 / 255
+
+
+def test_the_page_says_what_its_results_say():
+    results = json.loads(london_tables.RESULTS.read_text("utf-8"))
+    assert london_tables.PAGE.read_text("utf-8") == page(results)
+    weights = {row["weights"] for kind in ("paper", "ours") for row in results[kind].values()}
+    assert len(weights) == 8
 
 
 @pytest.mark.slow
@@ -92,9 +101,6 @@ def test_both_generators_go_through_from_photos_to_page(tmp_path, photos, monkey
 
 def test_ours_is_cut_at_the_eyes_of_the_paper():
     """The identity loss sees our working frame as the paper's crop."""
-    from g2gan.alignment import WORKING
-    from train.recognizers import CROP, cut_chip
-
     y, x = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
     chip = cut_chip(torch.stack([x, y])[None], CROP, WORKING)[0]
     middle, apart = 128 / 2, CROP.eye_distance * 128 / 2

@@ -144,7 +144,7 @@ def measured(plan: LondonTables) -> dict:
     expressed, neutral = pairs_of(pictures)
     copied = Made(*(pictures.images[i] for i in (neutral, expressed, expressed)))
     return {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {torch.__version__}",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}",
         "face_network": plan.reproduction.face_network,
         "people": {"train": len(london_pairs(plan.london, "train")), "test": len(pairs)},
         "baselines": {
@@ -271,13 +271,14 @@ def page(results: dict) -> str:
         "",
         "Written by `python -m train.london_tables` from `docs/london_tables.json`.",
         "",
-        f"Every row but the last was trained from nothing on {images} images of "
-        f"{people['train']} people in each direction, on one core of {results['machine']}, beside "
-        f"other work, in {min(minutes):.0f} to {max(minutes):.0f} minutes. That is what the time "
-        "allowed and very little: the paper's U-Net has to learn to paint a whole face, ours "
-        "starts as a warp of the photo. So this says which generator is of use after so short a "
-        "training, and nothing of what either comes to after a long one: not measured, nor was "
-        "anything on a graphics card.",
+        f"Each configuration was trained once, from nothing, on {images} images of "
+        f"{people['train']} people in each direction, on one core ({results['machine']}) beside "
+        f"other work, which took {min(minutes):.0f} to {max(minutes):.0f} minutes on the clock: "
+        "minutes say more of that work than of a configuration. It is what the time allowed and "
+        "very little: the paper's U-Net has to learn to paint a whole face, ours starts as a "
+        "warp of the photo. So this says which generator is of use after so short a training, "
+        "and nothing of what either comes to after a long one. Not measured: a long training, "
+        "and anything on a graphics card.",
         "",
         f"Measured on {people['test']} other people, at 128 px, the whole of the paper's centre "
         "crop (which holds hair and background, and mostly measures the pose of the head), "
@@ -327,7 +328,8 @@ def page(results: dict) -> str:
         "## Which of the paper's losses help ours",
         "",
         "Against ours without cycle and identity loss, the same people: mean difference and its "
-        "95% interval when the people are drawn again. An interval that holds 0 shows nothing.",
+        "95% interval when the people are drawn again. An interval that holds 0 shows nothing; one "
+        "that does not may still be the luck of a single run.",
         "",
     ]
     lines += _head(["", *titles])
