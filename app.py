@@ -8,9 +8,12 @@ id. In a Space, the file `model.json` beside this one says which.
 import json
 import os
 import sys
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+
+# One thread for each edit, edits side by side: the threads of one would wait for each other, busily
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
 
 if find_spec("spaces"):  # where a graphics card is lent; it changes torch, so it comes first
     import spaces  # noqa: F401
@@ -20,24 +23,15 @@ import gradio as gr
 from g2gan import G2GAN, CheckpointError
 from space.api import endpoints
 from space.cleaning import delete_regularly
+from space.examples import Examples
 from space.hardware import Lend, lent, on_the_card_first
 from space.interpolation import interpolation, strip
-from space.photos import (
-    Portrait,
-    edit_when_asked,
-    no_result,
-    portrait,
-    result,
-    saved,
-    shown,
-    shrunk,
-    small_copy,
-)
+from space.photos import portrait
 from space.removal import removal
-from space.synthesis import can_be_dragged, synthesis
+from space.synthesis import synthesis
 from space.theme import CSS, theme
 from space.transfer import transfer
-from space.visits import Visit, Visits
+from space.visits import Visits
 
 HERE = Path(__file__).parent
 CHECKPOINT = HERE / "checkpoints" / "g2gan-london"
@@ -73,81 +67,28 @@ def build(pipe: G2GAN, examples: Path = EXAMPLES, lend: Lend | None = None) -> g
         examples: folder of NAME-neutral.jpg and NAME-smiling.jpg; may be empty or missing.
         lend: makes a function run on a lent graphics card, where there is one.
     """
-    neutral, smiling = (sorted(examples.glob(f"*-{kind}.jpg")) for kind in ("neutral", "smiling"))
+    shown = Examples(examples)
     visits = Visits(pipe)
     make_strip = on_the_card_first(strip, pipe, lend)
-    with gr.Blocks(
-        title="Change the expression in a portrait",
-        analytics_enabled=False,
-        delete_cache=(CLEANED, KEPT),
-    ) as page:
+    with gr.Blocks(title="Change the expression in a portrait", analytics_enabled=False) as page:
         gr.Markdown(HEADING, elem_classes="heading")
         active = gr.State("Removal")
         with gr.Row(elem_classes="desk"):
             with gr.Column(scale=4, min_width=280, elem_classes="side"):
-                person = portrait(visits, "Your portrait", _mixed(smiling, neutral)[:8])
+                person = portrait(visits, "Your portrait", shown.portraits)
                 gr.Markdown(CONSENT, elem_classes="consent")
             with gr.Column(scale=7, min_width=320), gr.Tabs():
                 with gr.Tab("Removal") as tab:
-                    removal(pipe, visits, tab, active, person, _before_after(pipe, smiling))
+                    removal(pipe, visits, tab, active, person, shown)
                 with gr.Tab("Synthesis") as tab:
-                    if can_be_dragged(pipe):
-                        synthesis(pipe, visits, person.key, person.people)
-                    else:
-                        _synthesis(pipe, visits, tab, active, person)
+                    synthesis(pipe, visits, tab, active, person)
                 with gr.Tab("Transfer") as tab:
-                    pair = (smiling[0], neutral[-1]) if smiling and neutral else None
-                    others = _mixed(neutral, smiling)[-8:]
-                    transfer(pipe, visits, tab, active, person, others, pair)
+                    transfer(pipe, visits, tab, active, person, shown)
                 with gr.Tab("Interpolation") as tab:
-                    first = neutral[0] if neutral else None
-                    interpolation(pipe, make_strip, visits, tab, active, person, first)
+                    interpolation(pipe, make_strip, visits, tab, active, person, shown)
+        shown.show(page, person.key)
         endpoints(pipe, make_strip)
     return page.queue(max_size=WAITING)
-
-
-def _mixed(some: list[Path], others: list[Path]) -> list[Path]:
-    """Portraits of different people, those of `some` first."""
-    known = {_person(path) for path in some}
-    return [*some, *(path for path in others if _person(path) not in known)]
-
-
-def _person(path: Path) -> str:
-    return path.stem.rsplit("-", 1)[0]
-
-
-def _before_after(pipe: G2GAN, portraits: list[Path]) -> tuple[str, str] | None:
-    if not portraits:
-        return None
-    before = shrunk(portraits[0], 800)
-    return small_copy(before), small_copy(pipe.remove(before).images[0])
-
-
-def _synthesis(
-    pipe: G2GAN, visits: Visits, tab: gr.Tab, active: gr.State, person: Portrait
-) -> None:
-    gr.Markdown("Puts an expression on a face; its own is taken off first.", elem_classes="what")
-    names = [name for name in pipe.expressions if name != "neutral"]
-    first = "happiness" if "happiness" in names else next(iter(names), None)
-    choices = [(name.capitalize(), name) for name in names]
-    expression = gr.Radio(choices, value=first, label="Expression")
-    strength = gr.Slider(0, 1.5, 1, step=0.05, label="Strength")
-    edited = result("Before and after")
-
-    def synthesize(visit: Visit, face: int, expression: str, share: float) -> Iterator[tuple]:
-        plain = visit.neutral(face)
-        image = pipe.synthesize(
-            visit.photo.to_pil(plain.rgb),
-            expression,
-            intensity=share,
-            face=plain.face,
-            from_neutral=True,
-        ).images[0]
-        yield shown(visit, image)
-        yield saved(visit, image, expression)
-
-    options = [expression, strength]
-    edit_when_asked(tab, active, visits, [person], options, list(edited), synthesize, no_result)
 
 
 def load() -> G2GAN:

@@ -2,9 +2,9 @@
 
     python -m benchmarks.page_speed checkpoints/g2gan-london
 
-Starts the page, opens a composite portrait in headless Chromium (Debian's `chromium`, without a
-graphics card, on the same machine), drags a mouth corner, and writes `page_speed.json` beside this
-file and `docs/page_speed.md`. Nothing else should run.
+Starts the page in a process of its own, opens a composite portrait in headless Chromium (Debian's
+`chromium`, without a graphics card, on the same machine), drags a mouth corner, and writes
+`page_speed.json` beside this file and `docs/page_speed.md`. Nothing else should run.
 """
 
 import argparse
@@ -12,14 +12,13 @@ import os
 import platform
 import statistics
 import time
+from importlib.metadata import version
 from pathlib import Path
 
-import torch
 from playwright.sync_api import Page, sync_playwright
 
-import app
 from benchmarks.edit_speed import ROOT
-from g2gan import G2GAN
+from benchmarks.serving import served
 from train.card import weights_digest
 from train.files import write_json, write_text
 
@@ -57,16 +56,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path)
     checkpoint = parser.parse_args().checkpoint
-    page = app.build(G2GAN.from_pretrained(checkpoint))
-    _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
     results = {
         "weights": weights_digest(checkpoint),
-        "machine": f"{platform.machine()}, {torch.get_num_threads()} threads",
-        "torch": torch.__version__,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "torch": version("torch"),
         "load": os.getloadavg()[0],  # of the machine by others, before it began
-        "drags": [time_drag(url, away) for away in AWAY],
     }
-    page.close(verbose=False)
+    with served(G2GAN_MODEL=str(checkpoint)) as (url, _):
+        results["drags"] = [time_drag(url, away) for away in AWAY]
     write_json(RESULTS, results)
     write_text(DOCUMENT, document(results))
 

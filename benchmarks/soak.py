@@ -8,9 +8,7 @@ each client with a tint of its own, by which its answers are checked.
 
 import argparse
 import json
-import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,16 +20,9 @@ import psutil
 from gradio_client import Client, handle_file
 from PIL import Image
 
-ROOT = Path(__file__).resolve().parents[1]
-SERVE = """
-import sys
-import app
-page = app.build(app.load())
-app.delete_regularly(page, 10, 120)
-_, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
-print("URL", url, flush=True)
-sys.stdin.read()
-"""
+from benchmarks.edit_speed import ROOT
+from benchmarks.serving import served
+
 TINTS = ((1.0, 0.8, 0.7), (0.7, 1.0, 0.8), (0.8, 0.7, 1.0), (1.0, 1.0, 0.6))  # one a client
 SIDE = 700  # pixels of a photo's longer side
 ANOTHERS = 8.0  # mean difference, of 255, along the border; a GIF's palette makes up to 3
@@ -56,22 +47,12 @@ def main(arguments: list[str] | None = None) -> None:
 
 def soak(folder: Path, edits: int, clients: int) -> dict:
     """Makes the edits; what was seen."""
-    served, sent = folder / "served", folder / "sent"
-    served.mkdir()
+    files, sent = folder / "served", folder / "sent"
+    files.mkdir()
     photos = [_photos(sent / str(number), TINTS[number]) for number in range(clients)]
-    environment = os.environ | {"GRADIO_TEMP_DIR": str(served), "TMPDIR": str(served)}
-    server = subprocess.Popen(
-        [sys.executable, "-c", SERVE],
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        url = next(line.split()[1] for line in server.stdout if line.startswith("URL"))
-        at_start = set(_files(served))
-        process, memory, answers = psutil.Process(server.pid), [], []
+    with served(GRADIO_TEMP_DIR=str(files), TMPDIR=str(files)) as (url, process):
+        at_start = set(_files(files))
+        server, memory, answers = psutil.Process(process), [], []
         began = time.monotonic()
 
         def work(number: int) -> list[dict]:
@@ -80,7 +61,7 @@ def soak(folder: Path, edits: int, clients: int) -> dict:
             made = []
             for turn in range(number, edits, clients):
                 made.append(_edit(client, photos[number], random.Random(turn)))
-                memory.append(process.memory_info().rss)
+                memory.append(server.memory_info().rss)
             return made
 
         with ThreadPoolExecutor(clients) as pool:
@@ -88,12 +69,8 @@ def soak(folder: Path, edits: int, clients: int) -> dict:
                 answers += made
         seconds = time.monotonic() - began
         deadline = time.monotonic() + 300
-        while (left := set(_files(served)) - at_start) and time.monotonic() < deadline:
+        while (left := set(_files(files)) - at_start) and time.monotonic() < deadline:
             time.sleep(2)
-    finally:
-        server.stdin.close()
-        server.terminate()
-        server.wait(30)
     warm = memory[int(WARM * len(memory)) :]
     third = len(warm) // 3
     return {
@@ -158,7 +135,9 @@ def _differ(photo: Path, answer: str) -> float:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+    """The visitors' files: those of the page's own examples stay as long as it runs."""
+    own = folder.glob("g2gan-examples-*/*")
+    return sorted({path for path in folder.rglob("*") if path.is_file()} - set(own))
 
 
 if __name__ == "__main__":

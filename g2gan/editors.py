@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from g2gan.alignment import PAPER, WORKING, crop, eye_centres, scale_of, transform
-from g2gan.flow import MARGIN, Edit, apply, base_flow, border_ramp, gates, mouth_seam
+from g2gan.eyes import put_eyes
+from g2gan.flow import MARGIN, Edit, apply, base_flow, border_ramp, gates, seams
 from g2gan.heatmaps import heatmaps
 from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.mesh import FACE_OVAL, POINTS
 from g2gan.models.unet_generator import UNetGenerator
 from g2gan.models.warp_generator import WarpGenerator
+from g2gan.mouth import open_mouth
 from g2gan.paste import luminance, paste
 from g2gan.shape import LANDMARKS, ShapeModel, nearness
 
@@ -118,7 +120,7 @@ class WarpEditor:
             _tensor(asked[HANDLES, :2], network),
         )
         arrays = {name: _array(field) for name, field in fields._asdict().items()}
-        seam = mouth_seam(source, asked, inner, scale_of(matrix))
+        fine = seams(source, asked, inner, scale_of(matrix))
         inner += arrays["residual"]
         edit = Edit(
             flow=flow,
@@ -127,10 +129,15 @@ class WarpEditor:
             colour=arrays["colour"],
             erased=arrays["erased"][..., 0],
             even=arrays["even"],
-            seam=seam,
+            seams=fine,
             target=asked,
         )
         rgb, mask = apply(start.rgb, matrix, edit)
+        pose = self.shapes.pose(start.mesh)
+        mouth = open_mouth(rgb, start.rgb, pose, start.mesh, target)
+        laid = put_eyes(rgb, start.rgb, start.mesh, target)
+        for part, share in laid + [mouth] * (mouth is not None):
+            mask[part] = np.maximum(mask[part], np.ceil(share * 255).astype(np.uint8))
         return State(rgb, target, np.maximum(start.mask, mask))
 
 

@@ -6,7 +6,7 @@ The base flow reaches `MARGIN` pixels past the crop on every side (chin, neck).
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise
 
 import cv2
@@ -18,6 +18,7 @@ from g2gan.mesh import (
     INNER_LIPS,
     LEFT_BROW,
     LEFT_EYE,
+    NOSE,
     OUTER_LIPS,
     POINTS,
     RIGHT_BROW,
@@ -41,18 +42,20 @@ STILL, UNLIT, UNPAINTED = 1 / 64, 0.25 / 255, 1 / 512
 # Gaps between the lips in eye distances: what is asked for counts as shut up to the first and as
 # open from the second on; a photo's mouth likewise.
 SHUT, OPEN = (0.03, 0.05), (0.03, 0.06)
-FINEST = 6  # pixels of the grid between the lips, at most, for each of the crop
-ROUND_LIPS = 6  # pixels of the crop that a finer flow reaches past the lips
+FINEST = 6  # pixels of a seam's grid, at most, for each of the crop
+STEPS = 1.0  # pixels of the photo by which the edge of a jump is softened
+ROUND_SEAM = 6  # pixels of the crop that a finer flow reaches past lips or eyes
 
 GRAIN = 0.012  # of [0, 1]: the skin's pores differ by less from what surrounds them, lines by more
 
 
 @dataclass(frozen=True)
 class Seam:
-    """The flow between and round the lips, on a finer grid than the crop's.
+    """The flow between the lips, round an eye or at the nose, on a finer grid than the crop's.
 
-    Where lips close or open, the flow jumps. Enlarged from the crop's grid, the jump would show as
-    steps, and as a thin line of the teeth that it passes over.
+    Where lips close or open, and where a brow or a nostril hides what is behind it, the flow jumps.
+    Enlarged from the crop's grid, the jump would show as steps, and as a thin line of the teeth
+    that it passes over.
 
     Args:
         exact: (h, w, 2) float32, the base flow on the fine grid, in crop pixels.
@@ -79,7 +82,7 @@ class Edit:
         erased: (side, side) float32 in [0, 1], the share that goes of lines finer than `even`;
             None where none does.
         even: (side, side, 3) float32 in [0, 1], the warped crop without its finest detail.
-        seam: the flow between the lips, finer, where the photo is finer than the crop.
+        seams: the flow where it jumps, finer, where the photo is finer than the crop.
         target: (478, 3), the face as it will be, in crop pixels: where teeth are carved into what
             is painted white between its lips. None leaves the paint as it is.
     """
@@ -90,7 +93,7 @@ class Edit:
     colour: np.ndarray
     erased: np.ndarray | None = None
     even: np.ndarray | None = None
-    seam: Seam | None = None
+    seams: tuple[Seam, ...] = ()
     target: np.ndarray | None = None
 
 
@@ -124,10 +127,10 @@ def _smooth_rim(flow: np.ndarray, target: np.ndarray, margin: int) -> np.ndarray
     return flow + share * (cv2.GaussianBlur(flow, (0, 0), 2) - flow)
 
 
-def mouth_seam(
+def seams(
     source: np.ndarray, target: np.ndarray, base: np.ndarray, scale: float
-) -> Seam | None:
-    """The seam of a base flow; None where the photo is no finer than the crop.
+) -> tuple[Seam, ...]:
+    """The seams of a base flow, mouth first; none where the photo is no finer than the crop.
 
     Args:
         source, target: (478, 3) meshes in crop pixels.
@@ -136,13 +139,21 @@ def mouth_seam(
     """
     finer = min(FINEST, int(np.ceil(1 / scale)))
     if finer == 1:
-        return None
-    lips = np.asarray(target)[list(OUTER_LIPS), :2]
-    low = np.clip(np.floor(lips.min(0) - ROUND_LIPS).astype(int), 0, WORKING.side - 2)
-    high = np.clip(np.ceil(lips.max(0) + ROUND_LIPS).astype(int), low + 1, WORKING.side - 1)
-    width, height = finer * (high - low) + 1
-    exact = _draw(source, target, low, (height, width), finer)
-    return Seam(exact, base.copy(), low, finer)
+        return ()
+    found, kept = [], base.copy()
+    for ring in (OUTER_LIPS, RIGHT_EYE + RIGHT_BROW, LEFT_EYE + LEFT_BROW, NOSE):
+        outline = np.asarray(target)[list(ring), :2]
+        if (
+            ring is not OUTER_LIPS
+            and np.abs(outline - np.asarray(source)[list(ring), :2]).max() < 1
+        ):
+            continue  # nothing folds there
+        low = np.clip(np.floor(outline.min(0) - ROUND_SEAM).astype(int), 0, WORKING.side - 2)
+        high = np.clip(np.ceil(outline.max(0) + ROUND_SEAM).astype(int), low + 1, WORKING.side - 1)
+        width, height = finer * (high - low) + 1
+        exact = _draw(source, target, low, (height, width), finer)
+        found.append(Seam(exact, kept, low, finer))
+    return tuple(found)
 
 
 def _draw(
@@ -171,13 +182,14 @@ def _draw(
     for index, triangle in enumerate(np.rint(corners * 256).astype(np.int32)):
         cv2.fillConvexPoly(labels, triangle, index, lineType=cv2.LINE_8, shift=8)
     pixels = np.flatnonzero(labels >= 0)
-    y, x = np.divmod(pixels.astype(np.float32), np.float32(size[1]))
+    y, x = (each.astype(np.float32) for each in np.divmod(pixels, size[1]))
     shift = (source_all - target_all)[triangles]
     to_b, to_c = c[:, ::-1] * [1, -1] / area, b[:, ::-1] * [-1, 1] / area
     table = np.hstack(
         [a, to_b, to_c, shift[:, 0], shift[:, 1] - shift[:, 0], shift[:, 2] - shift[:, 0]]
     )
-    table = np.ascontiguousarray(table.T, np.float32)[:, labels.ravel()[pixels]]
+    table = np.ascontiguousarray(table.T, np.float32)
+    table = np.take(table, labels.ravel()[pixels], axis=1, mode="clip")  # unchecked: twice as fast
     x -= table[0]
     y -= table[1]
     # Barycentric coordinates, clipped: a drawn triangle covers pixels just outside itself, where a
@@ -338,8 +350,7 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
 
     in_photo = edit.flow @ np.linalg.inv(matrix[:, :2]).T.astype(np.float32)
     x, y = (at_photo(np.ascontiguousarray(in_photo[..., axis]), MARGIN) for axis in (0, 1))
-    if edit.seam is not None:
-        _put_seam(x, y, edit.seam, matrix, (x0, y0))
+    jumps = [_put_seam(x, y, seam, matrix, (x0, y0)) for seam in edit.seams]
     shading, mask = at_photo(edit.shading * 255, 0), at_photo(edit.mask, 0)
     lit = at_photo(_lit(edit).astype(np.float32), 0) > 0
     touches = (cv2.magnitude(x, y) > STILL) | lit | (mask > UNPAINTED)
@@ -347,6 +358,8 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
     x += np.arange(x0, x1, dtype=np.float32)
     y += np.arange(y0, y1, dtype=np.float32)[:, None]
     warped = _remap(photo, x, y)
+    for part, jumping in jumps:
+        _smooth_steps(warped[part], jumping)
     if edit.erased is not None:
         erased = at_photo(edit.erased, 0)
         part = _where(erased > UNPAINTED)
@@ -380,16 +393,21 @@ def _lines(detail: np.ndarray) -> np.ndarray:
 
 def _put_seam(
     x: np.ndarray, y: np.ndarray, seam: Seam, matrix: np.ndarray, corner: tuple[int, int]
-) -> None:
-    """Lay a seam into a window's flow x, y (h, w), in the photo's pixels."""
+) -> tuple[tuple[slice, slice], np.ndarray]:
+    """Lay a seam into a window's flow x, y (h, w), in the photo's pixels.
+
+    Returns:
+        Rows and columns of the seam in the window, and where the flow jumps there, boolean.
+    """
     to_grid = seam.finer * matrix
     to_grid[:, 2] -= seam.finer * seam.origin
     height, width = seam.exact.shape[:2]
     ends = transform(invert(to_grid), np.array([[0, 0], [width, 0], [0, height], [width, height]]))
     low = np.clip(np.floor(ends.min(0)).astype(int) - corner, 0, x.shape[::-1])
     high = np.clip(np.ceil(ends.max(0)).astype(int) + 1 - corner, 0, x.shape[::-1])
+    part = (slice(low[1], high[1]), slice(low[0], high[0]))
     if (high <= low).any():
-        return
+        return part, np.zeros((0, 0), bool)
 
     def at_photo(field: np.ndarray, to_field: np.ndarray, flags: int) -> np.ndarray:
         shifted = to_field.copy()
@@ -402,14 +420,23 @@ def _put_seam(
     )
     jumps = np.abs(smooth - jumping).max(2, keepdims=True) > 0.5
     edge = [np.minimum(np.arange(n), np.arange(n)[::-1]) for n in (height, width)]
-    fade = np.clip(np.minimum.outer(*edge) / (seam.finer * ROUND_LIPS), 0, 1).astype(np.float32)
+    fade = np.clip(np.minimum.outer(*edge) / (seam.finer * ROUND_SEAM), 0, 1).astype(np.float32)
     share = at_photo(fade, to_grid, cv2.INTER_LINEAR)[..., None]
     base = at_photo(seam.base, matrix, cv2.INTER_LINEAR)
     change = share * (np.where(jumps, jumping, smooth) - base)
     change = change @ np.linalg.inv(matrix[:, :2]).T.astype(np.float32)
-    part = (slice(low[1], high[1]), slice(low[0], high[0]))
     x[part] += change[..., 0]
     y[part] += change[..., 1]
+    return part, jumps[..., 0]
+
+
+def _smooth_steps(picture: np.ndarray, jumping: np.ndarray) -> None:
+    """Softens a moved picture (h, w, 3) in place where the flow jumps: its edge is a staircase."""
+    if jumping.any():
+        soft = cv2.GaussianBlur(picture, (0, 0), STEPS)
+        share = cv2.GaussianBlur(jumping.astype(np.float32), (0, 0), STEPS)
+        share = np.clip(2 * share, 0, 1)[..., None]
+        picture[:] = np.rint(picture + share * (soft - picture.astype(np.float32)))
 
 
 def _where(chosen: np.ndarray) -> tuple[slice, slice]:
@@ -432,15 +459,20 @@ def _remap(photo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def _lit(edit: Edit) -> np.ndarray:
     """Where shading or erasing changes the crop, boolean (side, side)."""
-    lit = np.abs(edit.shading).max(2) > UNLIT
+    lit = _largest(edit.shading) > UNLIT
     return lit if edit.erased is None else lit | (edit.erased > UNPAINTED)
+
+
+def _largest(field: np.ndarray) -> np.ndarray:
+    """The largest size (H, W) of a field's values (H, W, C), several times faster than `max(2)`."""
+    return reduce(cv2.max, cv2.split(cv2.absdiff(field, 0)))
 
 
 def _window(
     edit: Edit, matrix: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[int, int, int, int] | None:
     """The photo's rectangle x0, y0, x1, y1 that the edit can touch, or None."""
-    active = np.abs(edit.flow).max(2) > STILL * scale_of(matrix)
+    active = _largest(edit.flow) > STILL * scale_of(matrix)
     inner = active[MARGIN:-MARGIN, MARGIN:-MARGIN]
     inner |= _lit(edit) | (edit.mask > UNPAINTED)
     rows, columns = _where(active)

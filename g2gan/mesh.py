@@ -26,6 +26,7 @@ RIGHT_EYE = (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 
 LEFT_EYE = (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
 RIGHT_BROW = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46)
 LEFT_BROW = (336, 296, 334, 293, 300, 276, 283, 282, 295, 285)
+NOSE = (129, 358, 1, 2)  # its wings, its tip and what is below it
 RIGHT_IRIS, LEFT_IRIS = 468, 473  # the centres; four points on the rim follow each
 
 # Bones move these, expressions hardly do: forehead, temples, bridge of the nose, eye corners.

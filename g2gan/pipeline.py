@@ -107,7 +107,7 @@ class G2GAN(CheckpointedPipeline):
                 of the photo. Where not, the shape model guesses it; with the paper's generators,
                 which are not told it either way, it is detected on the result.
             parts: of "mouth", "eyes" and "brows", those that become neutral, where no landmarks
-                are given; "eyes" alone turns them to the camera.
+                are given; "eyes" alone turns them to the camera, and opens closed ones.
             face: which face, largest first, or a `Face` that `detect` or an edit returned.
 
         Raises:
@@ -260,7 +260,9 @@ class G2GAN(CheckpointedPipeline):
             raise PartError("the paper's generators edit whole faces; leave out parts")
         share = self.shape_model.part_share(parts)[:, None]
         mesh = start.mesh + share * (self.shape_model.neutral(start.mesh) - start.mesh)
-        return self.shape_model.look_at_camera(mesh) if set(parts) == {"eyes"} else mesh
+        if set(parts) == {"eyes"}:
+            mesh = self.shape_model.look_at_camera(self.shape_model.open_eyes(mesh))
+        return mesh
 
     def _towards(
         self,

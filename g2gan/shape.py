@@ -34,6 +34,9 @@ PARTS = {
     "brows": tuple(range(17, 27)),
 }
 EYEBALL = 0.19  # radius in eye distances: 12 of 63 mm
+LIDS = 0.06  # eye distances round an eye's opening in which skin goes with the lids
+ASLEEP = (0.5, 0.65)  # share of the mean face's opening: lids that are closed, and that are not
+OPENED = (0.4, 1.6)  # limits of how far a person's eyes are open, as a share of the mean face's
 PART_BORDER = 0.06  # eye distances over which one part gives way to the next
 
 
@@ -166,8 +169,26 @@ class ShapeModel(CheckpointedModel):
 
     def deform(self, neutral: np.ndarray, parameters: np.ndarray) -> np.ndarray:
         """`s_N + Φ p`: the neutral mesh (478, 3) moved by parameters (components,), in its pose."""
-        moved = self._array("basis") @ parameters
-        return neutral + self.pose(neutral).displacement(moved)
+        pose = self.pose(neutral)
+        return neutral + pose.displacement(self.basis_of(pose.to_head(neutral)) @ parameters)
+
+    def basis_of(self, head: np.ndarray) -> np.ndarray:
+        """Φ for one person, (478, 3, components): their lids move as far as their eyes are open.
+
+        Args:
+            head: their mesh (478, 3) in the head's frame.
+        """
+        basis = self._array("basis")
+        if self.config.points == LANDMARKS:
+            return basis
+        mean, factor = self._array("mean"), np.ones(self.config.points)
+        for ring in (RIGHT_EYE, LEFT_EYE):
+            lower, upper = list(ring[1:8]), list(ring[:8:-1])
+            own, usual = ((each[lower, 1] - each[upper, 1]).mean() for each in (head, mean))
+            gaps = np.linalg.norm(mean[:, None, :2] - mean[None, list(ring), :2], axis=-1).min(1)
+            of_lids = np.exp(-((gaps / LIDS) ** 2))
+            factor += of_lids * (np.clip(own / max(usual, 1e-6), *OPENED) - 1)
+        return basis * factor[:, None, None]
 
     def neutral(self, mesh: np.ndarray) -> np.ndarray:
         """The person's neutral mesh (478, 3), guessed from an expressed one.
@@ -213,10 +234,34 @@ class ShapeModel(CheckpointedModel):
             head[iris : iris + 5, :2] += head[corners, :2].mean(0) + usual - head[iris, :2]
         return mesh + pose.displacement(head - pose.to_head(mesh))
 
+    def open_eyes(self, mesh: np.ndarray) -> np.ndarray:
+        """The mesh (478, 3) with lids open that are closed or nearly so, all else as it is.
+
+        They open to what the mean face's do; eyes that are only narrow stay as narrow.
+        """
+        pose, mean = self.pose(mesh), self._array("mean")
+        head = pose.to_head(mesh)
+        moved = np.zeros_like(head)
+        for ring in (RIGHT_EYE, LEFT_EYE):
+            lids = np.array(ring)
+            lower, upper = lids[1:8], lids[:8:-1]
+            own, usual = ((each[lower, 1] - each[upper, 1]).mean() for each in (head, mean))
+            shut = np.clip((ASLEEP[1] - own / usual) / (ASLEEP[1] - ASLEEP[0]), 0, 1)
+            corners = [ring[0], ring[8]]
+            aim = mean[lids] - mean[corners].mean(0) + head[corners].mean(0)
+            change = shut * (aim - head[lids])[:, :2]
+            change[[0, 8]] = 0
+            gaps = np.linalg.norm(mean[:, None, :2] - mean[None, lids, :2], axis=-1)
+            nearest = gaps.argmin(1)
+            moved[:, :2] += np.exp(-((gaps.min(1) / LIDS) ** 2))[:, None] * change[nearest]
+        moved[RIGHT_IRIS:] = 0
+        return mesh + pose.displacement(moved)
+
     def parameters_between(self, neutral: np.ndarray, expressed: np.ndarray) -> np.ndarray:
         """Parameters p (components,) that best lead from a neutral mesh to an expressed one."""
-        asked = self.pose(expressed).to_head(expressed) - self.pose(neutral).to_head(neutral)
-        return self._least_squares(asked, np.arange(self.config.points))
+        head = self.pose(neutral).to_head(neutral)
+        asked = self.pose(expressed).to_head(expressed) - head
+        return self._least_squares(asked, self.basis_of(head))
 
     def follow(self, neutral: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
         """The mesh (478, 3) on which the 68 landmarks lie as asked and the rest looks plausible.
@@ -232,8 +277,9 @@ class ShapeModel(CheckpointedModel):
         asked = np.zeros((len(handles), 3))
         asked[:, :2] = landmarks - neutral[handles, :2]
         in_head = asked @ pose.rotation.T / pose.scale
-        parameters = np.clip(self._least_squares(in_head, handles), *self._array("limits"))
-        explained = self._array("basis") @ parameters
+        basis = self.basis_of(pose.to_head(neutral))
+        fitted = self._least_squares(in_head, basis[handles])
+        explained = basis @ np.clip(fitted, *self._array("limits"))
         mesh = neutral + pose.displacement(explained)
         mesh[:, :2] += self._spread() @ (landmarks - mesh[handles, :2])
         return mesh
@@ -252,7 +298,8 @@ class ShapeModel(CheckpointedModel):
             moves: landmark, 0 to 67, or `RIGHT_GAZE` and `LEFT_GAZE` for the irises -> its (x, y)
                 in the head's frame: to the right and down, in eye distances.
         """
-        pose, basis = self.pose(start), self._array("basis")
+        pose = self.pose(start)
+        basis = self.basis_of(pose.to_head(start))
         turn = pose.rotation[:, :2]
         moved = {
             landmark: np.array([x, y]) @ turn[:2]
@@ -283,13 +330,13 @@ class ShapeModel(CheckpointedModel):
                 mesh[iris : iris + 5, :2] += pose.scale * np.array(moves[gaze]) @ turn[:2]
         return mesh
 
-    def _least_squares(self, asked: np.ndarray, points: np.ndarray) -> np.ndarray:
-        """The likeliest parameters whose displacement at `points` comes near `asked` (N, 3).
+    def _least_squares(self, asked: np.ndarray, basis: np.ndarray) -> np.ndarray:
+        """The likeliest parameters whose displacement `basis @ p` comes near `asked` (N, 3).
 
         Depth counts little: it is the least sure of what a detector says.
         """
         trust = np.array([1, 1, 0.1])[:, None]
-        basis = (self._array("basis")[points] * trust).reshape(-1, self.config.components)
+        basis = (basis * trust).reshape(-1, self.config.components)
         prior = np.diag((self.config.noise / np.maximum(self._array("deviation"), 1e-6)) ** 2)
         aim = (asked * trust[:, 0]).ravel()
         return np.linalg.solve(basis.T @ basis + prior, basis.T @ aim)

@@ -13,12 +13,14 @@ from g2gan.mesh import INNER_LIPS
 # All lengths in eye distances. Where upper teeth touch, seen from the front, from the middle out:
 # the teeth of ICT-FaceKit's mean face (MIT).
 CONTACTS = np.array([0.0, 0.140, 0.236, 0.317, 0.384, 0.414, 0.457, 0.517])
-SHORTER = np.array([0.0, 0.012, 0.003, 0.010, 0.016, 0.020, 0.020])  # each tooth than the first
-SHADE = np.array([1.0, 0.96, 0.88, 0.80, 0.70, 0.60, 0.50])  # each lies deeper than the one before
+SHORTER = np.array([0.0, 0.017, 0.008, 0.020, 0.030, 0.038, 0.044])  # each tooth than the first
+SHADE = np.array([1.0, 0.94, 0.88, 0.76, 0.64, 0.52, 0.42])  # each lies deeper than the one before
 CROWN = 0.165  # height of an incisor's crown
 ABOVE_LIP = 0.018  # between the edges of the teeth and the lower lip
 PALER = 0.5  # how much less colour teeth have than the strip, which is part lip on average
-TINT = np.array([1.16, 1.13, 1.06], np.float32)  # R, G, B: likewise brighter, and a little yellow
+TINT = np.array([1.17, 1.12, 1.00], np.float32)  # R, G, B: likewise brighter, and a little yellow
+ROUND = np.array([0.030, 0.034, 0.044, 0.036, 0.03, 0.03, 0.03])  # depth of a tooth's corners
+ASTRAY = 0.006  # nobody's teeth are the same on both sides: how far contacts and edges stray
 CLOSED = 0.012  # a mouth that opens less shows no teeth
 
 LOWER, UPPER = INNER_LIPS[:11], (INNER_LIPS[0], *INNER_LIPS[:9:-1])  # corner to corner
@@ -58,7 +60,7 @@ def carve(
     share = teeth[rows, columns][..., None]
     white = TINT * (part + PALER * (part.mean(2, keepdims=True) - part))
     white[..., 1] = np.minimum(white[..., 1], white[..., 0])  # teeth may be yellow, never green
-    relief = _relief(np.abs(x), y, upper, lower, pixel)[..., None]
+    relief = _relief(x, y, upper, lower, pixel)[..., None]
     carved = colour.copy()
     carved[rows, columns] = part + share * (np.minimum(white * relief, 255) - part)
     return carved, teeth
@@ -95,30 +97,33 @@ def _whiteness(colour: np.ndarray) -> np.ndarray:
 
 
 def _relief(
-    across: np.ndarray, y: np.ndarray, upper: np.ndarray, lower: np.ndarray, pixel: float
+    x: np.ndarray, y: np.ndarray, upper: np.ndarray, lower: np.ndarray, pixel: float
 ) -> np.ndarray:
     """What the strip's brightness is multiplied with.
 
     Args:
-        across: distance from the middle.
+        x: distance from the middle, to the picture's right.
         y, upper, lower: height of the pixel and of both lips there; y grows downwards.
         pixel: size of a pixel: a line that is finer than it is drawn as wide, and fainter.
     """
+    across = np.abs(x + ASTRAY * np.sin(9 * x + 1))
     tooth = np.clip(np.searchsorted(CONTACTS, across) - 1, 0, len(SHORTER) - 1)
     start, end = CONTACTS[tooth], CONTACTS[tooth + 1]
     off = 2 * (across - start) / (end - start) - 1  # -1 to 1 across a tooth
     gap = np.minimum(np.abs(across - start), np.abs(end - across))
-    edge = np.minimum(lower - ABOVE_LIP, upper + CROWN) - SHORTER[tooth] - 0.016 * off**4
+    straying = ASTRAY * np.sin(23 * x + 0.7)
+    edge = np.minimum(lower - ABOVE_LIP, upper + CROWN) - SHORTER[tooth] + straying
+    edge = edge - ROUND[tooth] * np.abs(off) ** 4
     above, below = np.clip(edge - y, 0, None), np.clip(y - edge, 0, None)
 
     def line(width: float) -> np.ndarray:
         wide = max(width, 0.6 * pixel)
         return width / wide * np.exp(-((gap / wide) ** 2))
 
-    contact = (0.22 + 0.16 * np.exp(-above / 0.06)) * line(0.005) + 0.12 * line(0.016)
-    notch = 0.55 * np.exp(-above / 0.014) * line(0.011)
-    under = 0.62 * np.clip((y - edge) / max(0.008, pixel) + 0.5, 0, 1) * np.exp(-below / 0.06)
-    gum = 0.10 * np.exp(-np.clip(y - upper, 0, None) / 0.02)
-    gleam = 0.10 * np.exp(-((off / 0.55) ** 2)) * np.exp(-(((above - 0.05) / 0.05) ** 2))
-    dark = (1 - contact) * (1 - notch) * (1 - under) * (1 - gum) * (1 - 0.10 * np.abs(off) ** 3)
-    return SHADE[tooth] * dark * (1 + gleam)
+    contact = (0.14 + 0.30 * np.exp(-above / 0.03)) * line(0.004) + 0.10 * line(0.014)
+    under = 0.66 * np.clip((y - edge) / max(0.008, pixel) + 0.5, 0, 1) * np.exp(-below / 0.06)
+    gum = 0.16 * np.exp(-np.clip(y - upper, 0, None) / 0.025)
+    glassy = 0.10 * np.exp(-above / 0.012)  # the edge lets the dark behind it through
+    gleam = 0.12 * np.exp(-(((off + 0.1) / 0.45) ** 2)) * np.exp(-(((above - 0.06) / 0.04) ** 2))
+    dark = (1 - contact) * (1 - under) * (1 - gum) * (1 - glassy)
+    return SHADE[tooth] * dark * (1 - 0.20 * np.abs(off) ** 2.5) * (1 + gleam)

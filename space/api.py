@@ -14,6 +14,7 @@ from g2gan.preset import FaceEdit, Preset
 from g2gan.saving import edited_name, save_like
 from g2gan.shape import PARTS
 from g2gan.strips import write_strip
+from space.hardware import AT_ONCE
 from space.interpolation import FRAMES, choices_of
 from space.photos import new_file
 from space.words import in_one_line
@@ -143,7 +144,8 @@ def _offer(edit: Callable, inputs: list, outputs: object, photos: int) -> None:
         try:
             if not all(values[:photos]):
                 raise G2GANError(NO_PHOTO)
-            return edit(*values)
+            paths = (file["path"] for file in values[:photos])
+            return edit(*paths, *values[photos:])
         except Exception as error:
             raise gr.Error(in_one_line(error), print_exception=False) from error
 
@@ -152,8 +154,9 @@ def _offer(edit: Callable, inputs: list, outputs: object, photos: int) -> None:
         inputs,
         outputs,
         api_name=edit.__name__,
+        preprocess=False,  # else `gr.File` leaves an empty file for each that it reads
         concurrency_id="edits",
-        concurrency_limit=2,
+        concurrency_limit=AT_ONCE,
     )
 
 

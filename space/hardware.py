@@ -14,6 +14,7 @@ from contextvars import copy_context
 
 from g2gan import G2GAN
 
+AT_ONCE = max(2, os.cpu_count() or 2)  # edits; each has one thread (app.py)
 SECONDS = 10  # of a card, asked for one strip
 PATIENCE = 6.0  # seconds for the card's answer; the processor needs about as many for a strip
 

@@ -10,6 +10,7 @@ from PIL import Image
 from g2gan import G2GAN, Face, FaceIndexError, NoFaceError
 from g2gan.images import open_photo
 from g2gan.strips import LONGEST, write_strip
+from space.examples import Examples
 from space.offers import looks
 from space.photos import Portrait, edit_when_asked, new_file, shrunk
 from space.views import as_data_url
@@ -28,13 +29,13 @@ def interpolation(
     tab: gr.Tab,
     active: gr.State,
     portrait: Portrait,
-    example: Path | None,
+    examples: Examples,
 ) -> None:
     """Fills the tab.
 
     Args:
         make_strip: `strip` without its first argument.
-        example: a neutral portrait, whose strip is shown until there is a photo.
+        examples: a strip of one is shown until there is a photo.
     """
     gr.Markdown("Goes from one expression to another, step by step.", elem_classes="what")
     choices = choices_of(pipe)
@@ -51,17 +52,18 @@ def interpolation(
             "to": labels[end],
         }
 
-    first = None
-    if example:
-        images = strip(pipe, shrunk(example, 480), 0, NEUTRAL, last, 7)
-        first = played(images, NEUTRAL, last)
     player = gr.HTML(
-        first,
         html_template=(HERE / "player.html").read_text("utf-8"),
         js_on_load=(HERE / "player.js").read_text("utf-8"),
         elem_classes="player",
         min_height=120,
     )
+
+    def played_example() -> dict:
+        images = strip(pipe, shrunk(examples.neutral[0], 480), 0, NEUTRAL, last, 7)
+        return played(images, NEUTRAL, last)
+
+    example = examples.add(player, played_example) if examples.neutral else None
     with gr.Row():
         gif = gr.DownloadButton("Download GIF", visible=False, elem_classes="save")
         mp4 = gr.DownloadButton(
@@ -88,7 +90,7 @@ def interpolation(
         [start, end],
         [player, gif, mp4],
         interpolate,
-        lambda: (first, hidden, hidden),
+        lambda: (example and example.value, hidden, hidden),
     )
 
 

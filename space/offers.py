@@ -7,7 +7,7 @@ picture's, where the person's right side is on the left.
 import numpy as np
 
 from g2gan import G2GAN
-from g2gan.mesh import LEFT_IRIS, RIGHT_IRIS
+from g2gan.mesh import LEFT_IRIS, POINTS, RIGHT_IRIS
 from g2gan.shape import LEFT_GAZE, RIGHT_GAZE, ShapeModel
 from space.words import NAMES, label
 
@@ -28,6 +28,11 @@ SLIDERS = (
     (None, ("Wrinkle nose", "wrinkle nose")),
 )
 TURN = 0.12  # eye distances that one click moves an iris at most
+
+
+def can_be_dragged(pipe: G2GAN) -> bool:
+    """Whether a checkpoint moves single points: ours do, the paper's do not."""
+    return pipe.shape_model.config.points == POINTS
 
 
 def looks(pipe: G2GAN) -> list[dict]:

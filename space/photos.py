@@ -20,7 +20,8 @@ from PIL import Image, ImageOps
 from g2gan import G2GAN
 from g2gan.saving import edited_name, save_like
 from g2gan.shape import PARTS
-from space.synthesis import can_be_dragged
+from space.hardware import AT_ONCE
+from space.offers import can_be_dragged
 from space.views import as_data_url
 from space.visits import GONE, Visit, Visits
 from space.words import in_one_line
@@ -152,8 +153,8 @@ def shrunk(path: Path, side: int) -> Image.Image:
     return image
 
 
-def small_copy(image: Image.Image) -> str:
-    """The path of a JPEG to be shown, in the picture's own colours."""
+def small_copy(image: Image.Image, path: Path | None = None) -> str:
+    """The path of a JPEG to be shown, in the picture's own colours; by default a new one."""
     scale = min(1.0, SEEN / max(image.size))
     size = tuple(max(1, round(side * scale)) for side in image.size)
     shown = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=2)
@@ -163,7 +164,7 @@ def small_copy(image: Image.Image) -> str:
         shown = ground.convert("RGB")
     buffer = io.BytesIO()
     shown.save(buffer, "JPEG", quality=90, icc_profile=image.info.get("icc_profile"))
-    path = new_file("shown.jpg")
+    path = path or new_file("shown.jpg")
     path.write_bytes(buffer.getvalue())
     return str(path)
 
@@ -188,14 +189,9 @@ class Result:
         return iter((self.slider, self.download))
 
 
-def result(label: str, example: tuple[str, str] | None = None) -> Result:
-    """Puts a before/after slider and a download button on the page.
-
-    Args:
-        example: files before and after, shown until the visitor has an edit of their own.
-    """
+def result(label: str) -> Result:
+    """Puts a before/after slider and a download button on the page."""
     slider = gr.ImageSlider(
-        value=example,
         label=label,
         interactive=False,
         buttons=["fullscreen"],
@@ -244,6 +240,10 @@ def edit_when_asked(
         nothing: their values while a photo is missing, or while the tab is closed.
     """
     done = gr.State(None)  # what the outputs show
+    before = [  # an edit is made: the last one's file is not what is asked for now
+        gr.update(interactive=False) if isinstance(each, gr.DownloadButton) else gr.skip()
+        for each in outputs
+    ]
     count = len(portraits)
 
     def run(active: str, done: tuple | None, *values: object) -> Iterator[tuple]:
@@ -256,6 +256,7 @@ def edit_when_asked(
         if asked == done:
             yield (gr.skip(),) * (len(outputs) + 1)
             return
+        yield *before, None
         for values in edit(*map(visits.get, keys), *faces, *others):
             yield *values, asked
 
@@ -265,7 +266,7 @@ def edit_when_asked(
         "inputs": [active, done, *photos, *people, *options],
         "outputs": [*outputs, done],
         "concurrency_id": "edits",
-        "concurrency_limit": 2,  # more would only make each other slow
+        "concurrency_limit": AT_ONCE,  # more would only make each other slow
         "api_visibility": "private",
         "show_progress_on": [each for each in outputs if not isinstance(each, gr.DownloadButton)],
     }

@@ -6,6 +6,7 @@ import gradio as gr
 
 from g2gan import G2GAN
 from g2gan.shape import PARTS
+from space.examples import Examples
 from space.photos import (
     Portrait,
     choice_of_parts,
@@ -14,6 +15,8 @@ from space.photos import (
     result,
     saved,
     shown,
+    shrunk,
+    small_copy,
 )
 from space.visits import Visit, Visits
 
@@ -24,18 +27,23 @@ def removal(
     tab: gr.Tab,
     active: gr.State,
     portrait: Portrait,
-    example: tuple[str, str] | None,
+    examples: Examples,
 ) -> None:
-    """Fills the tab.
-
-    Args:
-        example: files of a portrait before and after, shown until there is a photo.
-    """
+    """Fills the tab; until there is a photo, it shows one of the examples before and after."""
     gr.Markdown("Takes a smile, or any other expression, off a face.", elem_classes="what")
     with gr.Row(elem_classes="choices"):
         parts = choice_of_parts(pipe, "Becomes neutral")
         everybody = gr.Checkbox(label="Everybody in the photo", visible=False)
-    edited = result("Before and after", example)
+    edited = result("Before and after")
+
+    def before_after() -> tuple[str, str]:
+        before = shrunk(examples.smiling[0], 800)
+        pair = {"before": before, "after": pipe.remove(before).images[0]}
+        return tuple(
+            small_copy(image, examples.file(f"{name}.jpg")) for name, image in pair.items()
+        )
+
+    example = examples.add(edited.slider, before_after) if examples.smiling else None
 
     def remove(visit: Visit, face: int, parts: list[str], everybody: bool) -> Iterator[tuple]:
         image = visit.photo.to_pil(visit.photo.rgb)
@@ -62,5 +70,5 @@ def removal(
         [parts, everybody],
         list(edited),
         remove,
-        lambda: no_result(example),
+        lambda: no_result(example and example.value),
     )

@@ -58,6 +58,8 @@ def open_tab(page: Page, tab: str) -> None:
     panel = page.locator("div[role=tabpanel]:visible")
     if tab == "transfer":
         panel.locator(".samples .gallery-item").nth(1).click()
+    if tab == "synthesis":
+        page.wait_for_selector(".editor[data-thumbnails]")
     for number in range(DOWNLOADS[tab]):
         expect(panel.locator(".save").nth(number)).to_be_enabled()
 

@@ -1,12 +1,13 @@
 """The tab in which two people swap expressions, with both neutral faces in between."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import gradio as gr
 import numpy as np
 
 from g2gan import G2GAN, Face
+from space.examples import Examples
 from space.photos import (
     Portrait,
     choice_of_parts,
@@ -32,27 +33,27 @@ def transfer(
     tab: gr.Tab,
     active: gr.State,
     first: Portrait,
-    examples: Sequence[Path],
-    pair: tuple[Path, Path] | None,
+    examples: Examples,
 ) -> None:
     """Fills the tab.
 
     Args:
         first: the visitor's portrait; the second one is chosen here.
-        examples: second people to click.
-        pair: two portraits whose swap is shown until there are two photos.
+        examples: second people to click; two of them swap until there are two photos.
     """
     gr.Markdown("Two people swap expressions. Choose a second portrait.", elem_classes="what")
     with gr.Row(elem_classes="second"):
-        second = portrait(visits, "Second portrait", examples)
+        second = portrait(visits, "Second portrait", examples.others)
     parts = choice_of_parts(pipe, "Swap")
-    example = _overview(pipe, *pair) if pair else None
     overview = gr.HTML(
-        example,
         html_template=(HERE / "overview.html").read_text("utf-8"),
         js_on_load=None,
         elem_classes="overview",
     )
+    example = None
+    if examples.smiling and examples.neutral:
+        pair = examples.smiling[0], examples.neutral[-1]
+        example = examples.add(overview, lambda: _overview(pipe, *pair))
     with gr.Row(visible=False) as row:
         with gr.Column(min_width=240):
             edit_a = result("First person")
@@ -85,7 +86,12 @@ def transfer(
         [parts],
         [overview, row, *edit_a, *edit_b],
         swap,
-        lambda: (example, gr.update(visible=False), *no_result(), *no_result()),
+        lambda: (
+            example and example.value,
+            gr.update(visible=False),
+            *no_result(),
+            *no_result(),
+        ),
     )
 
 

@@ -8,10 +8,11 @@ Needs Debian's `chromium` and `pip install playwright`; run with `pytest -m slow
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
+import pillow_heif
 import pytest
+from chromium import DESK, PATIENCE, TELEPHONE, in_chromium, served
 from faces import SKIN, draw_face
 from PIL import Image
 from profiles import display_p3
@@ -21,16 +22,7 @@ pytest.importorskip("gradio")
 
 from tiny import tiny_pipeline  # noqa: E402
 
-import app  # noqa: E402
-
-CHROMIUM = "/usr/bin/chromium"
-DESK, TELEPHONE = {"width": 1280, "height": 860}, {"width": 390, "height": 844}
-PATIENCE = 120_000  # ms; the machine may be busy
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"needs {CHROMIUM}"),
-]
+pytestmark = in_chromium
 
 
 @pytest.fixture(scope="module")
@@ -41,61 +33,13 @@ def url(tmp_path_factory) -> Iterator[str]:
         for kind, smile in (("neutral", 0.0), ("smiling", 0.8)):
             drawn = Image.fromarray(draw_face(400, smile=smile, colour=colour))
             drawn.save(examples / f"{name}-{kind}.jpg", quality=95)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        page = app.build(tiny_pipeline(), examples=examples)
-        _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
+    with served(tiny_pipeline(), examples, tmp_path_factory.mktemp("files")) as url:
         yield url
-        page.close(verbose=False)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
-def troubles() -> list[str]:
-    return []
-
-
-def visit(browser: "playwright.Browser", url: str, size: dict) -> "playwright.Page":
-    context = browser.new_context(viewport=size, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.goto(url)
-    return page
-
-
-@pytest.fixture
-def page(browser, url) -> Iterator["playwright.Page"]:
-    page = visit(browser, url, DESK)
-    yield page
-    page.context.close()
-
-
-@pytest.fixture(params=[DESK, TELEPHONE], ids=["desk", "telephone"])
-def watched(browser, url, troubles, request) -> Iterator["playwright.Page"]:
-    """The opened page; requests to other hosts and errors are noted in `troubles`."""
-    context = browser.new_context(viewport=request.param, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-
-    def note_request(asked: "playwright.Request") -> None:
-        parts = urlsplit(asked.url)
-        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != urlsplit(url).netloc:
-            troubles.append(f"request to {asked.url}")
-
-    page.on("request", note_request)
-    page.on("console", lambda line: line.type == "error" and troubles.append(line.text))
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.goto(url)
-    yield page
-    context.close()
+def page(come) -> "playwright.Page":
+    return come(DESK)
 
 
 def open_tab(page: "playwright.Page", name: str) -> "playwright.Locator":
@@ -136,8 +80,9 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB")).astype(int)
 
 
-def test_every_tab_edits_an_example_at_one_click(watched, troubles, tmp_path):
-    page = watched
+@pytest.mark.parametrize("device", [DESK, TELEPHONE], ids=["desk", "telephone"])
+def test_every_tab_edits_an_example_at_one_click(come, troubles, tmp_path, device):
+    page = come(device)
     page.locator(".side .samples .gallery-item").first.wait_for()
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= page.viewport_size["width"]
@@ -224,6 +169,32 @@ def test_a_downloaded_jpeg_is_nearly_the_photo_outside_the_edit(page, portrait, 
         assert b"compositeWithTrainedAlgorithmicMedia" in after.info["xmp"]
 
 
+def test_the_page_shows_what_a_tab_does_before_there_is_a_photo(page):
+    playwright.expect(page.locator(".result img").first).to_be_visible(timeout=PATIENCE)
+    for name, shown in (("Transfer", ".overview img"), ("Interpolation", ".player .stage img")):
+        panel = open_tab(page, name)
+        playwright.expect(panel.locator(shown).first).to_be_visible(timeout=PATIENCE)
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".heic", "HEIF"), (".avif", "AVIF")])
+def test_a_telephones_photo_opens_is_edited_and_comes_back_as_what_it_was(
+    page, portrait, tmp_path, suffix, kind
+):
+    pillow_heif.register_heif_opener()
+    path = tmp_path / f"photo{suffix}"
+    portrait.save(path, kind, quality=90)
+    choose(page, path)
+    playwright.expect(page.locator(".side .portrait img")).to_be_visible(timeout=PATIENCE)
+    edit = download(page, tmp_path)
+    assert edit.name == f"photo-plain{suffix}"
+    with Image.open(edit) as image:
+        assert image.format == kind
+        assert image.size == portrait.size
+    change = np.abs(pixels(edit) - pixels(path)).mean(-1)
+    there = untouched(path)
+    assert change[~there].mean() > 2 * change[there].mean()
+
+
 @pytest.fixture(scope="module")
 def unusable(tmp_path_factory) -> Path:
     """Files that cannot be edited."""
@@ -284,8 +255,8 @@ def test_of_several_people_one_is_chosen_or_everybody(page, tmp_path):
     assert changed() == (True, True)
 
 
-def test_two_visitors_at_once_each_get_their_own_photo(browser, url, portrait, tmp_path):
-    pages, photos = [visit(browser, url, DESK) for _ in range(2)], []
+def test_two_visitors_at_once_each_get_their_own_photo(come, portrait, tmp_path):
+    pages, photos = [come(DESK) for _ in range(2)], []
     for number, tint in enumerate(((255, 220, 200), (200, 220, 255))):
         path = tmp_path / f"visitor-{number}.png"
         Image.fromarray((np.asarray(portrait) * (np.array(tint) / 255)).astype(np.uint8)).save(path)
@@ -295,4 +266,3 @@ def test_two_visitors_at_once_each_get_their_own_photo(browser, url, portrait, t
     for page, photo in zip(pages, photos, strict=True):
         edit = download(page, tmp_path)
         assert (pixels(edit)[:40] == pixels(photo)[:40]).all()
-        page.context.close()

@@ -6,10 +6,10 @@ Needs Debian's `chromium` and `pip install playwright`; run with `pytest -m slow
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from chromium import DESK, TELEPHONE, in_chromium, served
 from faces import draw_face, draw_two_faces
 from PIL import Image
 
@@ -18,7 +18,6 @@ pytest.importorskip("gradio")
 
 from tiny import lively_pipeline  # noqa: E402
 
-import app  # noqa: E402
 from g2gan import G2GAN  # noqa: E402
 from g2gan.preset import FaceEdit, Preset  # noqa: E402
 from space.editor import HERE, Server  # noqa: E402
@@ -26,17 +25,10 @@ from space.edits import asked_mesh  # noqa: E402
 from space.views import View  # noqa: E402
 from space.visits import Visits  # noqa: E402
 
-CHROMIUM = "/usr/bin/chromium"
-DESK = {"viewport": {"width": 1280, "height": 900}}
-TELEPHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-PATIENCE = 180_000  # ms; the machine may be busy
 RED, BLUE = (170, 60, 60), (60, 60, 170)  # grounds of two people's photos
 EDITOR, MOUTH_CORNER = ".editor", "[data-dot='0']"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason=f"needs {CHROMIUM}"),
-]
+pytestmark = in_chromium
 
 
 @pytest.fixture(scope="module")
@@ -56,61 +48,23 @@ def pipe() -> G2GAN:
 
 @pytest.fixture(scope="module")
 def url(pipe, tmp_path_factory) -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        patch.setenv("GRADIO_ANALYTICS_ENABLED", "False")
-        page = app.build(pipe, examples=tmp_path_factory.mktemp("examples"))
-        _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
+    with served(pipe, *(tmp_path_factory.mktemp(name) for name in ("examples", "files"))) as url:
         yield url
-        page.close(verbose=False)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["playwright.Browser"]:
-    with playwright.sync_playwright() as driver:
-        playwright.expect.set_options(timeout=PATIENCE)
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
-def troubles() -> list[str]:
-    """Requests to other hosts, and errors, on any page of a test."""
-    return []
-
-
-@pytest.fixture
-def visit(browser, url, troubles) -> Iterator[Callable]:
+def visit(come) -> Callable:
     """Opens a photo in the editor, as a visitor of one's own: `visit(path, DESK)` is the page."""
-    contexts = []
-
-    def note(asked: "playwright.Request") -> None:
-        parts = urlsplit(asked.url)
-        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != urlsplit(url).netloc:
-            troubles.append(f"request to {asked.url}")
 
     def opened(photo: Path, device: dict = DESK, end: str = "") -> "playwright.Page":
-        context = browser.new_context(**device)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE)
-        page = context.new_page()
-        page.on("request", note)
-        page.on("console", lambda line: line.type == "error" and troubles.append(line.text))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.goto(url + end)
+        page = come(device, end)
         page.get_by_role("tab", name="Synthesis").click()
-        upload = page.locator("div[role=tabpanel]:visible input[type=file]:not(.file input)")
-        if not upload.count():
-            upload = page.locator("input[type=file]:not(.file input)")
-        upload.first.set_input_files(photo)
+        page.locator(".side .portrait input[type=file]").set_input_files(photo)
         page.wait_for_selector(f"{EDITOR}[data-thumbnails]")
         page.locator(f"{EDITOR} .stage").scroll_into_view_if_needed()
         return page
 
-    yield opened
-    for context in contexts:
-        context.close()
+    return opened
 
 
 def seen(page: "playwright.Page") -> str:
@@ -187,7 +141,7 @@ def test_a_drag_follows_the_finger_and_is_painted_on_the_way(visit, photos, pipe
     assert abs(now[1] - at[1] + 12) < 1.5
     assert seen(page) != before
     assert number(page, "previews") - previews >= 3
-    assert number(page, "side") == 768  # at rest it is sharp
+    page.wait_for_selector(f"{EDITOR}[data-side='768']")  # at rest it is sharp
     preset = saved_preset(page)
     (edit,) = preset.edits
     assert edit.keep_expression
@@ -289,13 +243,13 @@ def test_two_visitors_at_once_see_their_own_photos(visit, photos, pipe):
 
 def test_the_other_face_of_a_photo_is_edited_by_itself(visit, photos):
     page = visit(photos / "two.png")
-    faces = page.locator("[data-face]")
+    faces = page.locator(".side .people button")
     playwright.expect(faces).to_have_count(2)
     drag(page, -8, -8)
     settled(page, 1)
     faces.nth(1).click()
     playwright.expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
-    page.wait_for_selector(f"{EDITOR}[data-state=ready]")
+    page.wait_for_selector(f"{EDITOR}[data-state=ready][data-face='1']")
     drag(page, -8, -8)
     settled(page, 2)
     preset = saved_preset(page)
@@ -303,6 +257,13 @@ def test_the_other_face_of_a_photo_is_edited_by_itself(visit, photos):
     changed = (np.asarray(downloaded(page)) != np.asarray(Image.open(photos / "two.png"))).any(2)
     assert changed[:, :400].any()
     assert changed[:, 430:].any()
+    page.get_by_label("Face 1").click()
+    page.wait_for_selector(f"{EDITOR}[data-state=ready][data-face='0']")
+    undo = page.get_by_role("button", name="Undo", exact=True)
+    undo.click()  # what was done to the other face, which is shown again
+    page.wait_for_selector(f"{EDITOR}[data-state=ready][data-face='1']")
+    playwright.expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
+    assert [edit.faces for edit in saved_preset(page).edits] == [(0,)]
 
 
 def test_a_preset_comes_by_file_and_by_link_and_a_broken_one_is_explained(visit, photos, tmp_path):

@@ -21,8 +21,8 @@ from g2gan.flow import (
     base_flow,
     border_ramp,
     gates,
-    mouth_seam,
     paint_gate,
+    seams,
     warp_photo,
 )
 from g2gan.mesh import (
@@ -401,7 +401,7 @@ def strip_rows(source: np.ndarray, target: np.ndarray) -> int:
     Sources are taken from the photo's rows; those between its lips' rims count.
     """
     finer = 6
-    seam = mouth_seam(source, target, base_flow(source, target, margin=0), 1 / finer)
+    seam = seams(source, target, base_flow(source, target, margin=0), 1 / finer)[0]
     column = round(finer * (target[13, 0] - seam.origin[0]))
     rows = seam.origin[1] + np.arange(len(seam.exact)) / finer
     seen = rows + seam.exact[:, column, 1]
@@ -426,7 +426,7 @@ def test_the_line_between_closed_lips_stays_where_they_were_closed_before():
 def test_on_the_crop_s_own_pixels_the_fine_flow_is_the_base_flow():
     source, target = working_mesh(), smiling_mesh()
     base = base_flow(source, target, margin=0)
-    seam = mouth_seam(source, target, base, 1 / 4)
+    seam = seams(source, target, base, 1 / 4)[0]
     coarse = seam.exact[::4, ::4]
     x, y = seam.origin
     off = np.abs(coarse - base[y : y + coarse.shape[0], x : x + coarse.shape[1]]).max(2)
@@ -442,10 +442,10 @@ def test_a_seam_without_a_jump_changes_nothing():
     flow = base_flow(source, target)
     photo = np.rint(255 * np.clip(smooth_noise(np.random.default_rng(2), 800, 3, 0.2) + 0.5, 0, 1))
     photo = photo.astype(np.uint8)
-    seam = mouth_seam(source, target, flow[INNER, INNER], 1 / 4)
-    assert mouth_seam(source, target, flow[INNER, INNER], 1.2) is None
+    fine_flow = seams(source, target, flow[INNER, INNER], 1 / 4)
+    assert seams(source, target, flow[INNER, INNER], 1.2) == ()
     plain, _ = apply(photo, matrix, nothing(flow=flow))
-    fine, _ = apply(photo, matrix, nothing(flow=flow, seam=seam))
+    fine, _ = apply(photo, matrix, nothing(flow=flow, seams=fine_flow))
     assert np.abs(plain.astype(int) - photo).max() > 5
     assert np.abs(fine.astype(int) - plain).max() <= 2
 

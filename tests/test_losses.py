@@ -12,6 +12,7 @@ from train.losses import (
     AdversarialLoss,
     IdentityLoss,
     cycle_loss,
+    detail_l1,
     gradient_l1,
     identity_weight,
     mouth_squares,
@@ -165,6 +166,25 @@ def test_gradient_l1_ignores_brightness_and_sees_slopes():
     assert gradient_l1(ramp, ramp + 0.3, ones).item() == pytest.approx(0, abs=1e-6)
     assert gradient_l1(ramp, ramp.transpose(2, 3), ones).item() == pytest.approx(1)
     assert gradient_l1(ramp, 0 * ramp, ones).item() == pytest.approx(0.5)
+
+
+def test_detail_l1_asks_how_strong_detail_is_and_not_where():
+    torch.manual_seed(0)
+    skin = 0.5 + 0.2 * torch.randn(1, 3, 96, 96)
+    inside = torch.zeros(1, 1, 96, 96)
+    inside[..., 16:80, 16:80] = 1
+    moved, smoothed = skin.roll((3, 5), (2, 3)), 0.5 + 0.5 * (skin - 0.5)
+    at_all = detail_l1(skin, torch.full_like(skin, 0.5), inside).item()
+    assert detail_l1(skin, skin, inside).item() == 0
+    assert detail_l1(skin, moved, inside).item() < 0.2 * at_all
+    assert detail_l1(skin, smoothed, inside).item() == pytest.approx(0.5 * at_all, rel=0.1)
+
+
+def test_detail_l1_agrees_with_finite_differences():
+    torch.manual_seed(1)
+    a, b = (torch.rand(1, 3, 12, 12, dtype=torch.float64) for _ in range(2))
+    weight = torch.rand(1, 1, 12, 12, dtype=torch.float64)
+    assert gradcheck(lambda x: detail_l1(x, b, weight), a.requires_grad_())
 
 
 def test_gradient_l1_gives_a_difference_the_mean_weight_of_its_pixels():

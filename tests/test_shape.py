@@ -5,7 +5,7 @@ import pytest
 from tiny import LEFT_CORNER, RIGHT_CORNER, eye_distance, face_mesh, people, smile, tiny_shape_model
 
 from g2gan.errors import PartError, UnknownExpressionError
-from g2gan.mesh import LEFT_IRIS, MIRROR, RIGHT_IRIS
+from g2gan.mesh import LEFT_EYE, LEFT_IRIS, MIRROR, RIGHT_EYE, RIGHT_IRIS
 from g2gan.shape import HANDLES, PARTS, ShapeModel
 from train.fit_shape import cross_fitted_neutrals
 
@@ -308,3 +308,37 @@ def test_eyes_turn_to_the_camera_and_nothing_else_moves():
     ahead = (model.look_at_camera(turned) - turned)[RIGHT_IRIS]
     nose_tip = turned[1] - turned.mean(0)
     assert ahead[0] * nose_tip[0] < 0
+
+
+def test_closed_lids_open_and_narrow_ones_stay_narrow():
+    model, mesh = tiny_shape_model(), mean_shape() * 100
+    lids = [(list(ring[1:8]), list(ring[:8:-1])) for ring in (RIGHT_EYE, LEFT_EYE)]
+
+    def narrowed(share: float) -> np.ndarray:
+        shape = mesh.copy()
+        for lower, upper in lids:
+            middle = (mesh[lower, 1] + mesh[upper, 1]) / 2
+            shape[lower, 1] = middle + share * (mesh[lower, 1] - middle)
+            shape[upper, 1] = middle + share * (mesh[upper, 1] - middle)
+        return shape
+
+    narrow = narrowed(0.8)
+    np.testing.assert_array_equal(model.open_eyes(narrow), narrow)
+    opened = model.open_eyes(narrowed(0.1))
+    for lower, upper in lids:
+        gaps = [(each[lower, 1] - each[upper, 1]).mean() for each in (opened, mesh)]
+        assert gaps[0] == pytest.approx(gaps[1], rel=0.05)
+
+
+def test_lids_move_as_far_as_the_person_s_own_eyes_are_open():
+    model = tiny_shape_model()
+    head = model.mean.double().numpy()
+    np.testing.assert_allclose(model.basis_of(head), model.basis.double().numpy(), atol=1e-9)
+    wide = head.copy()
+    for ring in (RIGHT_EYE, LEFT_EYE):
+        lids = [*ring[1:8], *ring[9:]]
+        wide[lids, 1] += 0.25 * (head[lids, 1] - head[[ring[0], ring[8]], 1].mean())
+    grown = model.basis_of(wide) / np.where(model.basis.numpy() == 0, 1, model.basis.numpy())
+    moving = model.basis.numpy()[RIGHT_EYE[4]] != 0
+    np.testing.assert_allclose(grown[RIGHT_EYE[4]][moving], 1.25, atol=0.02)
+    np.testing.assert_allclose(grown[152][model.basis.numpy()[152] != 0], 1, atol=1e-3)

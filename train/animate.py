@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
+from g2gan.eyes import put_eyes
 from g2gan.flow import warp_photo
 from g2gan.mesh import INNER_LIPS, LEFT_EYE, LEFT_IRIS, OUTER_LIPS, RIGHT_EYE, RIGHT_IRIS
+from g2gan.mouth import Mouth, put_mouth, whites
 from g2gan.shape import ShapeModel
+from train.draw_mouth import draw_mouth
 from train.expressions import SETTINGS
-from train.eyes import put_eyes
 from train.facekit import FaceKit, carry
 from train.files import write_tensors
-from train.mouths import Mouth, draw_mouth, put_mouth, whites
 from train.skin import Skin, bind, folds, learn_smile
 
 LOWER_LIP, UPPER_LIP = INNER_LIPS[1:10], INNER_LIPS[:10:-1]  # twins across the opening
@@ -35,6 +36,7 @@ WITH_LID = 0.6  # how far the crease follows its lid
 GAZE = ("gazeRight", "gazeDown")  # of the irises, in eye distances: not shapes of the 3D model
 SHUT = 0.004  # eye distances between rims that touch
 SMILES = ("mouthSmile_R", "mouthSmile_L")
+REDDER = np.array([0.9, 1.04, 1.06], np.float32)  # shade on skin is redder than on paper
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,7 @@ class Rig:
         names: of the shapes.
         shapes: (53, 478, 3), what they do to the mesh, in the head's frame.
         mouth: teeth, gums and tongue.
+        jaw: (53, 3), how far each shape moves the lower incisors, in eye distances.
         skin: what folds.
     """
 
@@ -53,6 +56,7 @@ class Rig:
     names: tuple[str, ...]
     shapes: np.ndarray
     mouth: Mouth
+    jaw: np.ndarray
     skin: Skin
 
     @classmethod
@@ -66,7 +70,7 @@ class Rig:
                 carried.shapes[:, lid] - carried.shapes[:, crease]
             )
         skin = bind(kit, carried, mean)
-        return cls(model, kit.names, carried.shapes, draw_mouth(kit, carried.scale), skin)
+        return cls(model, kit.names, carried.shapes, *draw_mouth(kit, carried), skin)
 
     def with_smiles(
         self, pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
@@ -84,9 +88,11 @@ class Rig:
 
     def save(self, path: Path) -> None:
         """Write all but the model to a safetensors file."""
-        tensors = {"shapes": self.shapes}
+        tensors = {"shapes": self.shapes, "jaw": self.jaw}
         for part in ("mouth", "skin"):
-            tensors |= {f"{part}.{name}": a for name, a in vars(getattr(self, part)).items()}
+            tensors |= {
+                f"{part}.{name}": np.asarray(a) for name, a in vars(getattr(self, part)).items()
+            }
         tensors["skin.moves"] = self.skin.moves.astype(np.float16)
         write_tensors(path, tensors, {"names": json.dumps(self.names)})
 
@@ -105,11 +111,8 @@ class Rig:
             }
             for part in ("mouth.", "skin.")
         )
-        return cls(model, names, tensors["shapes"], Mouth(**mouth), Skin(**skin))
-
-    def jaw(self, amounts: np.ndarray) -> tuple[float, np.ndarray]:
-        """How far the jaw is open, and where its teeth move (3,), for weights (53,) of shapes."""
-        return float(amounts[self.names.index("jawOpen")]), amounts @ self.mouth.jaw
+        mouth["of_chin"] = mouth["of_chin"].item()
+        return cls(model, names, tensors["shapes"], Mouth(**mouth), tensors["jaw"], Skin(**skin))
 
     def amounts(self, weights: dict[str, float]) -> np.ndarray:
         """Weights (53,) of the shapes; a name without _L or _R sets both sides."""
@@ -210,9 +213,10 @@ def dress(
     amounts = rig.amounts(weights)
     smiles = tuple(amounts[rig.names.index(name)] for name in SMILES)
     shade = weights.get("shade", 1.0)
-    out = moved * folds(rig.skin, target, amounts, shade, smiles, moved.shape[:2])[..., None]
+    light = folds(rig.skin, target, amounts, shade, smiles, moved.shape[:2])
+    out = moved * light[..., None] ** REDDER
     put_eyes(out, picture, mesh, target)
     neutral = rig.model.pose(mesh)
-    jaw, white = rig.jaw(amounts), whites(picture, mesh)
-    put_mouth(rig.mouth, out, neutral, mesh, target, jaw, white, weights.get("teeth", 0.0))
+    white, drop = whites(picture, mesh), amounts @ rig.jaw
+    put_mouth(rig.mouth, out, neutral, mesh, target, drop, white, weights.get("teeth", 0.0))
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)

@@ -5,12 +5,18 @@ meant on that scale. A norm is taken as the mean over all values, as in pix2pix.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
 from accelerate.utils import reduce
 from torch import Tensor, distributed, nn
 from torch.nn import functional
+
+from g2gan.models.warp_generator import BANDS, blurs
+
+REACH = 4  # octaves over which the strength of detail is averaged, sigma 6.5 pixels
+QUIET = 0.002  # of [0, 1]: weaker detail is nobody's
 
 
 @dataclass(frozen=True)
@@ -124,6 +130,25 @@ def gradient_l1(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     across = weighted_l1(a.diff(dim=3), b.diff(dim=3), (weight[..., 1:] + weight[..., :-1]) / 2)
     down = weighted_l1(a.diff(dim=2), b.diff(dim=2), (weight[:, :, 1:] + weight[:, :, :-1]) / 2)
     return (across + down) / 2
+
+
+def detail_l1(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """`weighted_l1` of how strong detail is, in three octave bands: pores, stubble, folds.
+
+    A band's strength is the root of its mean square over a few pixels (`REACH`). Where detail lies
+    does not count, how much of it there is does: no smaller by smoothing what cannot be aligned.
+    Shapes as in `weighted_l1`.
+    """
+    terms = [weighted_l1(x, y, weight) for x, y in zip(_strengths(a), _strengths(b), strict=True)]
+    return torch.stack(terms).sum()
+
+
+def _strengths(image: Tensor) -> list[Tensor]:
+    """Strength (B, 1, H, W) of each band of a picture's luminance."""
+    levels = blurs(image.mean(1, keepdim=True), BANDS + 1)
+    squares = torch.cat([(fine - coarse).square() for fine, coarse in pairwise(levels)])
+    means = blurs(squares, REACH)[-1]
+    return list((means + QUIET**2).sqrt().chunk(BANDS))
 
 
 def total_variation(flow: Tensor) -> Tensor:

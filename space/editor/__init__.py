@@ -21,6 +21,7 @@ from g2gan.mesh import FACE_OVAL, LEFT_IRIS, MIRROR, RIGHT_IRIS
 from g2gan.preset import FARTHEST, FaceEdit, Preset
 from g2gan.shape import LEFT_GAZE, RELUCTANCE, RIGHT_GAZE, SPREAD
 from space.edits import asked_mesh, finished
+from space.hardware import AT_ONCE
 from space.offers import looks, shortcuts, sliders, twins
 from space.views import View, as_data_url, as_floats
 from space.visits import Start, Visit, Visits
@@ -28,7 +29,6 @@ from space.words import in_one_line
 
 HERE = Path(__file__).parent
 SCRIPTS = ("geometry.js", "warp.js", "editor.js")
-AT_ONCE = 2  # pictures that are painted at the same time
 SHARPEST, THUMBNAIL = 1024, 176  # pixels of a view's long side
 AROUND_SMALL = 1.22  # side of a thumbnail's view over the face's
 RELOAD = "this page is out of date; reload it and try again"
@@ -39,9 +39,10 @@ class QuestionError(G2GANError):
 
 
 def editor(pipe: G2GAN, visits: Visits, **kwargs: object) -> gr.HTML:
-    """The component. Its value is {"key": of a visit}, or None.
+    """The component. Its value is {"key": of a visit, "face": its number}, or None.
 
-    With "face" in it, the choice of a face is left to others.
+    Its `input` tells that it shows another face of the photo, because an edit of that one was
+    undone.
     """
     return gr.HTML(
         html_template=(HERE / "editor.html").read_text("utf-8"),
@@ -78,12 +79,12 @@ class Server:
         view, start = View.of(visit.faces[face], SHARPEST), visit.start(face, keep_expression=True)
         x0, y0, x1, y1 = view.box
         size = np.array([x1 - x0, y1 - y0]) / max(x1 - x0, y1 - y0)
-        small = (View.of(each, THUMBNAIL, AROUND_SMALL) for each in visit.faces)
+        small = View.of(visit.faces[face], THUMBNAIL, AROUND_SMALL)
         return {
             "size": size.tolist(),
             "start": self._start(start, view),
             "model": self._model(start.face.mesh),
-            "faces": [as_data_url(each.see(start).rgb) for each in small],
+            "small": as_data_url(small.see(start).rgb),
             "looks": looks(self._pipe),
             "sliders": sliders(self._pipe),
             "shortcuts": shortcuts(self._pipe.shape_model, start.face.mesh),
@@ -171,7 +172,7 @@ class Server:
         pose = shape_model.pose(start.face.mesh)
         longest = max(view.box[2] - view.box[0], view.box[3] - view.box[1])
         turn = pose.scale * pose.rotation[:, :2] / longest
-        basis = shape_model.basis.detach().cpu().numpy()
+        basis = shape_model.basis_of(pose.to_head(start.face.mesh))
         return {
             "picture": as_data_url(view.see(start).rgb),
             "mesh": as_floats(view.shares(start.face.mesh)),

@@ -4,8 +4,9 @@
 // A face's edit is an entry of a preset: {expression, moves, keep_expression}.
 
 const SHARP = 768, QUICK = 384; // pixels of a view's long side: at rest, and while it moves
-const MOST_FLYING = 4; // previews under way at once, however far the server is
-const REST = 140, FINISH = 350; // ms without a change before the sharp preview, and the whole photo
+const COARSEST = 512; // pixels of the stage's long side; it shows pictures of up to twice as many
+const FLYING = [3, 6]; // previews under way at once: near the server, and however far it is
+const REST = 140; // ms without a change before the sharp preview, if the finger still holds on
 const STEP = 0.012; // eye distances that an arrow key moves a dot
 const PHONE = 420; // px of the stage below which dots are few and large
 const STRONGEST = 1.5; // share of an expression
@@ -69,13 +70,13 @@ async function open(value) {
   if (element.offsetParent === null) return; // on a tab that is closed: when it is opened
   const key = value?.key ?? null, face = value?.face ?? 0;
   if (key && key === visit?.key) {
-    if (value.face !== undefined && face !== session?.face) openFace(face);
+    if (face !== visit.face) openFace(face);
     return;
   }
   if (!key && !visit) return;
   session = null;
   visit = key && {
-    key, edits: {}, history: [{ face, edits: "{}" }], at: 0, file: null, chooses: value.face === undefined,
+    key, face, edits: {}, history: [{ face, edits: "{}" }], at: 0, file: null, finishing: null,
   };
   root.dataset.state = key ? "opening" : "empty";
   say("");
@@ -89,15 +90,17 @@ async function open(value) {
 
 async function openFace(face) {
   const of = visit;
+  of.face = face;
   root.dataset.state = "opening";
   const answer = await ask("face", { key: of.key, face });
-  if (of !== visit) return false;
+  if (of !== visit || face !== of.face) return false;
   if (!answer) {
+    of.face = session?.face;
     root.dataset.state = session ? "ready" : "failed";
     return false;
   }
   const own = readStart(answer.start), original = await picture(own.picture);
-  if (of !== visit) return false;
+  if (of !== visit || face !== of.face) return false;
   session = {
     key: of.key, face, own, original, answer,
     shape: new Shape(answer.model), size: answer.size,
@@ -105,20 +108,18 @@ async function openFace(face) {
   };
   session.shown = session.count;
   const [width, height] = answer.size;
-  canvas.width = Math.round(SHARP * width);
-  canvas.height = Math.round(SHARP * height);
   stage.style.setProperty("--aspect", width / height);
   svg.setAttribute("viewBox", `0 0 ${1000 * width} ${1000 * height}`);
+  Object.assign(root.dataset, { state: "ready", face });
+  fit();
   warp.begin(answer.model, answer.size);
   warp.show(original, own.mesh);
-  root.dataset.state = "ready";
-  buildFaces(answer.faces);
   buildLooks(answer.looks);
   buildShortcuts(answer.shortcuts);
   buildSliders(answer.sliders);
   buildDots();
-  refresh();
   change(edit());
+  settle(session);
   const now = session;
   neutral(now).then(() => thumbnails(now));
   return true;
@@ -145,8 +146,9 @@ function edit() {
   return visit.edits[session.face] ?? untouched();
 }
 
-// Show an edit at once; it becomes a step of the history with `commit`.
-async function change(next) {
+// Show an edit at once; it becomes a step of the history with `commit`. While it moves, the server
+// paints it on the way as well.
+async function change(next, moving = false) {
   const of = session, edits = visit.edits;
   edits[of.face] = next;
   visit.file = null;
@@ -154,7 +156,7 @@ async function change(next) {
   if (!next.keep_expression && !of.plain) await neutral(of);
   if (of === session && visit.edits[of.face] === next) {
     draw();
-    request();
+    if (moving) request();
   }
 }
 
@@ -166,6 +168,7 @@ function commit() {
   }
   say("");
   refresh();
+  settle(session);
 }
 
 function travel(step) {
@@ -175,8 +178,14 @@ function travel(step) {
   visit.at = to;
   visit.edits = JSON.parse(visit.history[to].edits);
   visit.file = null;
-  if (face !== session.face) openFace(face);
-  else change(edit());
+  if (face === session.face) {
+    change(edit());
+    settle(session);
+    return;
+  }
+  props.value = { key: visit.key, face };
+  trigger("input"); // for those who show whose face it is
+  if (face !== visit.face) openFace(face);
 }
 
 // ---- what is seen
@@ -200,20 +209,33 @@ function draw() {
 // Ask for the picture of the edit as it is; at most a few under way, and always the latest last.
 function request() {
   session.dirty = true;
-  if (session.flying < (session.most ?? 2)) send(session, QUICK);
+  if (session.flying < (session.most ?? FLYING[0])) send(session, QUICK);
   clearTimeout(session.rest);
-  session.rest = setTimeout(settle, REST, session);
+  session.rest = setTimeout(sharpen, REST, session);
 }
 
-function settle(of) {
-  if (of !== session) return;
-  if (of.flying || dragged) of.rest = setTimeout(settle, 60, of);
-  else if (of.side < SHARP || of.shown < of.count) send(of, SHARP).then(() => settle(of));
-  else of.rest = setTimeout(finish, FINISH, of);
+function sharpen(of) {
+  clearTimeout(of.rest);
+  if (of === session && (of.side < SHARP || of.asked !== ownPreset(of))) send(of, SHARP);
+}
+
+function ownPreset(of) {
+  return presetText({ [of.face]: edit() });
+}
+
+// The edit is as it shall be, for now: seen sharp, and made in the whole photo meanwhile, so that
+// its file is there when it is asked for.
+async function settle(of) {
+  const edits = visit.edits;
+  if (!edit().keep_expression) await neutral(of);
+  if (of !== session || edits !== visit.edits) return;
+  sharpen(of);
+  finish(of);
 }
 
 async function send(of, side) {
-  of.dirty = false;
+  const { key, face } = of, preset = ownPreset(of);
+  Object.assign(of, { dirty: false, side, asked: preset });
   if (isEmpty(edit())) {
     of.shown = ++of.count; // nothing that is still under way may replace the photo
     of.side = SHARP;
@@ -223,8 +245,6 @@ async function send(of, side) {
   }
   const number = ++of.count, begun = performance.now();
   of.flying++;
-  of.side = side;
-  const { key, face } = of, preset = presetText({ [face]: edit() });
   const answer = await ask("preview", { key, face, preset, side, number });
   const image = answer?.picture && number > of.shown ? await picture(answer.picture) : null;
   of.flying--;
@@ -235,7 +255,8 @@ async function send(of, side) {
     else warp.show(image, floats(answer.mesh));
     draw();
     const away = performance.now() - begun - answer.ms;
-    of.most = Math.min(MOST_FLYING, 2 + Math.round(away / Math.max(answer.ms, 20)));
+    const [near, most] = FLYING;
+    of.most = Math.min(most, near + Math.floor(away / Math.max(answer.ms, 20)));
     root.dataset.previews = Number(root.dataset.previews ?? 0) + 1;
     root.dataset.side = side;
   }
@@ -243,14 +264,18 @@ async function send(of, side) {
   if (of.dirty) send(of, QUICK);
 }
 
-// The whole photo with every edit, as a file: made while the visitor rests, so that it is there.
-function finish(of) {
-  const now = visit, edits = edited();
+// The whole photo with every edit, as a file; null where there is none. One at a time: what is
+// edited meanwhile is made next.
+async function finish(of) {
+  const now = visit;
+  await now.finishing;
+  const edits = edited();
   if (of !== session || !Object.keys(edits).length) return null;
   now.file ??= ask("finish", { key: now.key, preset: presetText(edits) }).then((file) => {
     root.dataset.finished = Number(root.dataset.finished ?? 0) + (file ? 1 : 0);
     return file;
   });
+  now.finishing = now.file;
   return now.file;
 }
 
@@ -281,9 +306,9 @@ function place([, points, shown]) {
 }
 
 function placeDots() {
-  if (svg.childElementCount !== LINES.length + dots().length) return;
-  const pixel = (1000 * session.size[0]) / (stage.clientWidth || 1);
-  const coarse = stage.clientWidth < PHONE;
+  const shown = dots(), width = stage.clientWidth || 1; // asked for once: the page is laid out for it
+  if (svg.childElementCount !== LINES.length + shown.length) return;
+  const pixel = (1000 * session.size[0]) / width, coarse = width < PHONE;
   svg.querySelectorAll(".line").forEach((path, i) => {
     const [from, to, closed] = LINES[i];
     const points = session.shape.handles.slice(from, to)
@@ -291,7 +316,7 @@ function placeDots() {
     path.setAttribute("d", `M${points.join("L")}${closed ? "Z" : ""}`);
   });
   svg.querySelectorAll(".dot").forEach((node, i) => {
-    const [x, y] = place(dots()[i]);
+    const [x, y] = place(shown[i]);
     node.setAttribute("transform", `translate(${1000 * x} ${1000 * y})`);
     node.querySelector(".reach").setAttribute("r", pixel * (everyDot ? 9 : coarse ? 19 : 15));
     node.querySelector(".seen").setAttribute("r", pixel * (everyDot ? 2.6 : 5));
@@ -320,7 +345,7 @@ function moveDot(index, from, by) {
     const reach = landmark >= session.shape.handles.length ? 0.16 : 0.9; // eyes turn, they do not leave
     next.moves[landmark] = [x0 + x, y0 + y].map((v) => Math.min(Math.max(v, -reach), reach));
   }
-  change(next);
+  change(next, true);
 }
 
 svg.addEventListener("pointerdown", (event) => {
@@ -375,25 +400,13 @@ svg.addEventListener("keydown", (event) => {
   typed = setTimeout(commit, 400);
 });
 
-// ---- faces, expressions, shortcuts
-
-function buildFaces(pictures) {
-  const button = (url, i) =>
-    `<button type="button" data-face="${i}" aria-label="Face ${i + 1}" style="background-image:url(${url})"><span>${i + 1}</span></button>`;
-  find(".faces").innerHTML = pictures.length > 1 && visit.chooses ? pictures.map(button).join("") : "";
-}
-
-find(".faces").addEventListener("click", (event) => {
-  const face = event.target.closest("[data-face]")?.dataset.face;
-  if (face !== undefined && Number(face) !== session?.face) openFace(Number(face));
-});
+// ---- expressions, shortcuts
 
 function buildLooks(looks) {
   const button = ({ name, label }) =>
     `<button type="button" class="look" data-look="${name}" aria-pressed="false"><span class="face"></span><span>${label}</span></button>`;
   find(".looks").innerHTML = [{ name: "", label: "As it is" }, ...looks].map(button).join("");
-  const { faces } = session.answer;
-  find('[data-look=""] .face').style.backgroundImage = `url(${faces[session.face]})`;
+  find('[data-look=""] .face').style.backgroundImage = `url(${session.answer.small})`;
 }
 
 async function thumbnails(of) {
@@ -493,7 +506,7 @@ function slide({ dataset, value }) {
       set(more, amount);
     }
   }
-  change(next);
+  change(next, true);
 }
 
 let sliding = null;
@@ -557,11 +570,6 @@ function refresh() {
   });
   root.querySelectorAll("[data-shortcut]").forEach((node) =>
     node.setAttribute("aria-pressed", isTaken(shortcuts[node.dataset.shortcut])));
-  root.querySelectorAll("[data-face]").forEach((node) => {
-    const face = Number(node.dataset.face);
-    node.setAttribute("aria-pressed", face === session.face);
-    node.classList.toggle("edited", !isEmpty(visit.edits[face] ?? untouched()));
-  });
   const any = Object.keys(edited()).length > 0;
   const able = { undo: visit.at > 0, redo: visit.at < visit.history.length - 1 };
   able.reset = able.mirror = able.compare = !isEmpty(now);
@@ -680,8 +688,19 @@ root.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+// The stage has the pixels that are seen of it.
+function fit() {
+  const [width, height] = session.size, seen = (stage.clientWidth / width) * devicePixelRatio;
+  const side = Math.min(Math.max(Math.ceil(seen), COARSEST), SHARP);
+  const fitted = [Math.round(side * width), Math.round(side * height)];
+  if (canvas.width === fitted[0] && canvas.height === fitted[1]) return;
+  [canvas.width, canvas.height] = fitted;
+  draw();
+}
+
 new ResizeObserver(() => {
   if (!session) return;
+  fit();
   if (svg.childElementCount !== LINES.length + dots().length) buildDots();
   else placeDots();
 }).observe(stage);

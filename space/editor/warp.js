@@ -18,7 +18,7 @@ class Warp {
   constructor(canvas) {
     this.canvas = canvas;
     this.image = null;
-    const gl = canvas.getContext("webgl", { preserveDrawingBuffer: true, antialias: true });
+    const gl = canvas.getContext("webgl", { preserveDrawingBuffer: true, antialias: false });
     this.gl = gl;
     if (!gl) return; // without it the face follows with the server's pictures alone
     const program = gl.createProgram();
