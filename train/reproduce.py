@@ -41,7 +41,7 @@ from train.recognizers import load_recognizer
 from train.reproduce_london import LondonPlan, london_dry_run, reproduce_london
 from train.sources import skipped_list
 from train.stand_ins import DLIB, HSE, DlibFace, HSEFace
-from train.step_time import device, measured_step
+from train.step_time import StepCost, device, measured_step
 from train.trainer import STATE, Trainer
 
 PREPARED, RUN, CHECKPOINT, FIGURES = "prepared", "run", "checkpoint", "figures"
@@ -261,19 +261,22 @@ def dry_run(plan: Plan) -> Iterator[str]:
     """What would be done, line by line, with time and disk estimated from a measured step."""
     yield f"set {plan.name} from {plan.data}, results in {plan.out}, on {device()}"
     yield f"prepare: {'done' if (plan.out / PREPARED / MANIFEST).is_file() else 'to do'}"
-    seconds = gigabytes = 0.0
-    if any(not (plan.out / row / CHECKPOINT).is_dir() for row in plan.rows):
-        seconds, _, gigabytes = measured_step(plan.config)
+    costs: dict[bool, StepCost] = {}  # with the cycle loss and without: the others cost little
     for row in ablations(plan.config):
         if row not in plan.rows:
             yield f"{ROWS[row]}: left out, needs --light-cnn or dlib's network"
         elif (plan.out / row / CHECKPOINT).is_dir():
             yield f"{ROWS[row]}: done"
         else:
-            hours = seconds * plan.config.images / plan.config.batch / 3600
+            config = plan.rows[row]
+            has_cycle = config.losses.cycle > 0
+            if has_cycle not in costs:
+                costs[has_cycle] = measured_step(config)
+            seconds, _, gigabytes = costs[has_cycle]
+            hours = seconds * config.images / config.batch / 3600
             yield (
-                f"{ROWS[row]}: {plan.config.images} images, about {hours:.1f} hours at "
-                f"{plan.config.batch / seconds:.2f} images/s, {gigabytes:.2f} GB while it runs"
+                f"{ROWS[row]}: {config.images} images, about {hours:.1f} hours at "
+                f"{config.batch / seconds:.2f} images/s, {gigabytes:.2f} GB while it runs"
             )
     if plan.face_network:
         yield f"identity loss with {plan.face_network}"
