@@ -79,7 +79,8 @@ def time_steps(
     """One line of the table."""
     torch.set_num_threads(threads)
     config = PRESETS[preset]
-    cost = measured_step(config, steps, channels_last, precision=precision)
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    cost = measured_step(config, steps, layout, precision=precision)
     return {
         "what": name,
         "batch": config.batch,

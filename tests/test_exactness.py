@@ -135,7 +135,7 @@ def images_seen(run: Path) -> int:
 
 @pytest.mark.slow
 def test_the_paper_is_reproduced_by_two_processes(tmp_path, sets):
-    """Both train, one writes; without Light CNN there are two rows."""
+    """Both train, one writes."""
     shutil.copytree(sets["ck"], tmp_path / PREPARED)
     script = str(Path(__file__).with_name("reproducing.py"))
     done = in_two_processes([sys.executable, script, str(tmp_path)])

@@ -7,16 +7,13 @@ import numpy as np
 import published
 import pytest
 import torch
-from PIL import Image
 from torch.nn import functional
 
 from g2gan.alignment import Frame
 from g2gan.errors import CheckpointError
-from g2gan.landmarks import LandmarkDetector
 from train.losses import IdentityLoss
 from train.recognizers import (
     CROP,
-    DlibFace,
     LightCNN9,
     convert,
     cut_chip,
@@ -135,31 +132,6 @@ def test_the_same_face_is_more_alike_than_another(networks):
         different = identity_similarity(network, [face, other], [points, points])
         assert same > 0.99
         assert different < same
-
-
-@pytest.mark.skipif(not DlibFace.is_installed(), reason='needs pip install "g2gan[recognition]"')
-def test_the_stand_in_knows_composites_again():
-    """dlib's network, on portraits that two people each do not share."""
-    detector, network = LandmarkDetector(), DlibFace()
-    photos = {
-        name: np.asarray(Image.open(EXAMPLES / f"{name}.jpg").convert("RGB"))
-        for name in ("man-20s-neutral", "woman-20s-fair-neutral", "woman-20s-fair-smiling")
-    }
-    meshes = {name: detector.detect(photo)[0].mesh for name, photo in photos.items()}
-
-    def similarity(*names: str) -> float:
-        return identity_similarity(network, [photos[n] for n in names], [meshes[n] for n in names])
-
-    same = similarity("woman-20s-fair-neutral", "woman-20s-fair-smiling")
-    assert same > 0.97
-    assert similarity("woman-20s-fair-neutral", "man-20s-neutral") < same - 0.03
-    assert network(faces(3, 1)).shape == (3, 128)
-
-
-@pytest.mark.skipif(DlibFace.is_installed(), reason="dlib is there")
-def test_a_missing_stand_in_says_what_to_install():
-    with pytest.raises(CheckpointError, match=r"pip install \"g2gan\[recognition\]\""):
-        DlibFace()
 
 
 class Trap:

@@ -20,6 +20,7 @@ from train.config import PRESETS
 from train.recognizers import convert
 from train.reproduce import CHECKPOINT, PREPARED, REPORT, Plan, dry_run, reproduce
 from train.sources import DataError
+from train.stand_ins import DLIB, DlibFace
 from train.step_time import measured_step
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "woman-20s-fair-smiling.jpg"
@@ -92,13 +93,28 @@ def test_a_finished_reproduction_is_not_repeated_nor_taken_for_another(
         reproduce(replace(plan, config=narrow("ck", 10)))
 
 
-def test_without_light_cnn_the_rows_that_need_it_are_left_out_and_said(tmp_path, recognizers):
+def test_without_a_face_network_the_rows_that_need_it_are_left_out_and_said(
+    tmp_path, recognizers, monkeypatch
+):
+    monkeypatch.setattr(DlibFace, "is_installed", lambda: False)
     judges = {"vgg_face": recognizers["vgg_face"]}
     plan = Plan("ck", tmp_path, tmp_path / "out", narrow("ck"), judges)
     lines = list(dry_run(plan))
-    assert sum("left out, needs --light-cnn" in line for line in lines) == 2
+    assert sum("left out, needs --light-cnn or dlib's network" in line for line in lines) == 2
     assert sum("10 images, about" in line for line in lines) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_where_light_cnn_is_missing_dlibs_network_is_the_losses_and_judges(tmp_path, monkeypatch):
+    monkeypatch.setattr(DlibFace, "is_installed", lambda: True)
+    plan = Plan("ck", tmp_path, tmp_path / "out", narrow("ck"), {})
+    assert set(plan.rows) == set(ROWS)
+    assert plan.face_network == DLIB
+    assert plan.judges == [DLIB]
+    both = {"light_cnn_9": tmp_path, "vgg_face": tmp_path}
+    plan = replace(plan, recognizers=both)
+    assert plan.face_network == "light_cnn_9"
+    assert plan.judges == ["light_cnn_9", "vgg_face"]
 
 
 def test_a_missing_set_is_refused_before_anything_is_made(tmp_path, recognizers):

@@ -62,7 +62,7 @@ def test_teeth_are_darker_where_they_meet_than_in_their_middles():
     mesh = laughing()
     carved = carve(painted(WHITE), mesh, AS_IT_IS)[0][..., 0]
     unit, (x, y) = eye_distance(mesh), mesh[13, :2]
-    row = carved[round(y + 0.07 * unit)]
+    row = carved[round(y + 0.045 * unit)]
     for side in (-1, 1):
         for start, end in ((CONTACTS[0], CONTACTS[1]), (CONTACTS[1], CONTACTS[2])):
             middle = row[round(x + side * unit * (start + end) / 2)]

@@ -1,6 +1,8 @@
 """From photographs to a checkpoint, on drawn people."""
 
 import json
+import os
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,18 +10,22 @@ import drawn_set
 import numpy as np
 import pytest
 import torch
+from faces import draw_face
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny import eye_distance
 from torch import nn
 
 from g2gan import G2GAN, CheckpointError
+from g2gan.engines import MODEL_VARIABLE
 from g2gan.models.warp_generator import render, warp
 from train.config import PRESETS, LossWeights, TrainConfig
 from train.data import PreparedSet, batch_at
 from train.export import export
 from train.expressions import SEVEN
 from train.losses import weighted_l1
-from train.prepare import READINGS
-from train.sources import DataError, london_pairs, split_people
+from train.prepare import READINGS, prepare
+from train.sources import DataError, Pair, london_pairs, split_people
 from train.trainer import CURVES, STATE, Trainer
 
 SMOKE = PRESETS["smoke"]
@@ -98,6 +104,44 @@ def test_a_prepared_set_holds_every_reading_of_every_photo(data):
     assert set(data.images) == {*pairs, "alone/neutral"}
     for meshes in (data.meshes, data.guesses):
         assert {mesh.shape for mesh in meshes.values()} == {(len(READINGS), 478, 3)}
+
+
+def test_a_movement_is_read_by_one_detector(data):
+    """Beside readings by a detector that sees faces 15% higher, nobody changes height."""
+    both = copy(data)
+    both.rig = None
+    for kind in ("meshes", "guesses"):
+        seen = getattr(data, kind)
+        stretched = {name: m.mean(1, keepdims=True) for name, m in seen.items()}
+        stretched = {name: m + (seen[name] - m) * [1, 1.15, 1] for name, m in stretched.items()}
+        setattr(both, kind, {n: np.concatenate([seen[n], stretched[n]]) for n in seen})
+    batch = batch_at(both, "synthesis", seed=0, step=0, size=16)
+    before, after = (
+        points[:, 8, 1] - points[:, 27, 1]  # chin to nose
+        for points in (batch.source_landmarks, batch.target_landmarks)
+    )
+    assert (after / before - 1).abs().max() < 0.07
+    assert before.max() / before.min() > 1.1  # both detectors' readings are used
+
+
+@pytest.mark.skipif(
+    MODEL_VARIABLE not in os.environ, reason=f"{MODEL_VARIABLE} names no face_landmarker.task"
+)
+def test_a_second_detectors_readings_follow_the_firsts(tmp_path, monkeypatch):
+    landmarker = os.environ[MODEL_VARIABLE]
+    monkeypatch.delenv(MODEL_VARIABLE)
+    pairs = []
+    for number in range(2):
+        paths = [tmp_path / f"{number}{smile}.png" for smile in (0.0, 0.7)]
+        for path, smile in zip(paths, (0.0, 0.7), strict=True):
+            Image.fromarray(draw_face(512, smile=smile, seed=number)).save(path)
+        pairs.append(Pair(str(number), *paths))
+    prepare(pairs, tmp_path / "set", "drawn", 0, landmarker=Path(landmarker))
+    meshes = PreparedSet(tmp_path / "set").meshes["0/neutral"]
+    assert len(meshes) == 2 * len(READINGS)
+    first, second = meshes[: len(READINGS)].mean(0), meshes[len(READINGS) :].mean(0)
+    apart = np.linalg.norm((first - second)[:, :2], axis=1).mean() / eye_distance(first)
+    assert 0.002 < apart < 0.1
 
 
 def test_everybody_but_morphs_is_animated_and_read_again(data):

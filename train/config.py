@@ -128,4 +128,7 @@ PRESETS = {
     # No discriminator: in short runs on 72 people it blurs the border of teeth and lips.
     "london-synthesis": TrainConfig(directions=("synthesis",), losses=LossWeights(adversarial=0.0)),
     "london-removal": TrainConfig(directions=("removal",), losses=LossWeights(adversarial=0.0)),
+    # Ours with all of the paper's losses, weighed against the pixel loss as eq. 6 does: to find out
+    # which of them help a warp.
+    "london-full": TrainConfig(losses=LossWeights(cycle=0.5, identity=0.1)),
 }

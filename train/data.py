@@ -26,7 +26,7 @@ from train.config import Direction
 from train.expressions import draw, of_parts
 from train.glasses import draw_glasses, wear
 from train.morphs import Parents
-from train.prepare import ANIMATED_FOLDER, MANIFEST, RIG, SHAPE_MODEL, SHARD
+from train.prepare import ANIMATED_FOLDER, MANIFEST, READINGS, RIG, SHAPE_MODEL, SHARD
 from train.sources import DataError
 
 # How often each kind of shape is asked for. "told": the target photo's own, head pose included.
@@ -181,7 +181,7 @@ def _sample(
     before, after = f"{person}/{before}", f"{person}/{after}"
     reading = rng.integers(len(data.meshes[before]))
     source = data.meshes[before][reading]
-    target = data.meshes[after][rng.integers(len(data.meshes[after]))]
+    target = data.meshes[after][_reading_beside(reading, rng)]
 
     jitter = _jitter(rng)
     to_source = _compose(jitter, WORKING.matrix(source))
@@ -210,6 +210,12 @@ def _sample(
     picture, truth = _with_glasses(data, rng, [(picture, pose), (truth, other)])
     look = _look(rng)  # the same for both photos of a pair
     return _arrays(look(picture), look(truth), source, asked, _weights(asked), rng, cycle)
+
+
+def _reading_beside(reading: int, rng: np.random.Generator) -> int:
+    """Any reading by the detector of this one: what leads from one mesh to another is movement,
+    not the difference between two detectors."""
+    return reading - reading % len(READINGS) + int(rng.integers(len(READINGS)))
 
 
 def _share_of_neutral(data: PreparedSet) -> float:
@@ -298,7 +304,7 @@ def _read_sample(
     made = data.animated[person]
     number = rng.integers(len(made.names))
     state = f"{person}/neutral"
-    rest = data.meshes[state][rng.integers(len(data.meshes[state]))]
+    rest = data.meshes[state][_reading_beside(0, rng)]  # by the detector of the animated ones
     expressed = made.detected[number]
     to_crop = _compose(
         _jitter(rng), WORKING.matrix(rest if direction == "synthesis" else expressed)

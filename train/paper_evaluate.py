@@ -82,10 +82,11 @@ def edit(network: UNetGenerator, images: Tensor, landmarks: Tensor, sigma: float
     return torch.cat(edited)
 
 
-def table_1(pictures: Pictures, synthesis: UNetGenerator, removal: UNetGenerator, sigma: float):
+def table_1(
+    pictures: Pictures, synthesis: UNetGenerator, removal: UNetGenerator, sigma: float
+) -> list[float]:
     """[SSIM, PSNR] of synthesis, then of removal: means over every test pair."""
-    expressed = np.flatnonzero(pictures.neutral != np.arange(len(pictures.neutral)))
-    neutral = pictures.neutral[expressed]
+    expressed, neutral = pairs_of(pictures)
     geometry = pictures.landmarks[expressed]  # H(s_E) in both directions
     figures: list[float] = []
     for network, source, target in (
@@ -93,10 +94,20 @@ def table_1(pictures: Pictures, synthesis: UNetGenerator, removal: UNetGenerator
         (removal, expressed, neutral),
     ):
         made = edit(network, pictures.images[source], geometry, sigma)
-        pairs = list(zip(to_rgb(made), to_rgb(pictures.images[target]), strict=True))
-        figures.append(float(np.mean([ssim(a, b) for a, b in pairs])))
-        figures.append(float(np.mean([psnr(a, b) for a, b in pairs])))
+        figures += likeness(made, pictures.images[target]).mean(1).tolist()
     return figures
+
+
+def pairs_of(pictures: Pictures) -> tuple[np.ndarray, np.ndarray]:
+    """The places of all expressed pictures, and of their neutral ones."""
+    expressed = np.flatnonzero(pictures.neutral != np.arange(len(pictures.neutral)))
+    return expressed, pictures.neutral[expressed]
+
+
+def likeness(made: Tensor, targets: Tensor) -> np.ndarray:
+    """SSIM and PSNR of each pair of pictures (N, C, 128, 128), (2, N)."""
+    pairs = list(zip(to_rgb(made), to_rgb(targets), strict=True))
+    return np.array([[measure(a, b) for a, b in pairs] for measure in (ssim, psnr)])
 
 
 def table_2(
@@ -108,13 +119,23 @@ def table_2(
         removal: takes the expression off the probes; `None` for the pictures as they are.
         recognizer: from (B, C, 128, 128) in [0, 1] to features (B, D).
     """
-    probes = np.flatnonzero(~pictures.gallery & ~pictures.spare)
+    probes = probes_of(pictures)
     images = pictures.images[probes]
     if removal is not None:
         images = edit(removal, images, pictures.landmarks[probes], sigma)
+    return recognised(pictures, images, recognizer)
+
+
+def probes_of(pictures: Pictures) -> np.ndarray:
+    """The places of the pictures that are compared with the gallery."""
+    return np.flatnonzero(~pictures.gallery & ~pictures.spare)
+
+
+def recognised(pictures: Pictures, images: Tensor, recognizer: nn.Module) -> list[float | None]:
+    """A row of table 2: `images` are what was made of the probes, in their order."""
     known, seen = (_features(recognizer, x) for x in (pictures.images[pictures.gallery], images))
-    scores = seen @ known.T
-    return recognition(scores, pictures.people[probes], pictures.people[pictures.gallery])
+    people = pictures.people[probes_of(pictures)]
+    return recognition(seen @ known.T, people, pictures.people[pictures.gallery])
 
 
 def recognition(scores: np.ndarray, probes: np.ndarray, gallery: np.ndarray) -> list[float | None]:
@@ -143,7 +164,7 @@ def to_rgb(images: Tensor) -> Iterator[np.ndarray]:
 @torch.inference_mode()
 def _features(recognizer: nn.Module, images: Tensor) -> np.ndarray:
     """Features of length 1, (N, D)."""
-    place = next(recognizer.parameters(), torch.empty(0)).device  # dlib's has none
+    place = next(recognizer.parameters()).device
     found = torch.cat([recognizer(faces.to(place)).cpu() for faces in images.split(BATCH)])
     return nn.functional.normalize(found, dim=1).numpy()
 

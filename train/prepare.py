@@ -3,8 +3,9 @@
     python -m train.prepare --data ../shared/data/london --out data/london
 
 Each photo is cut to a frame wide enough for augmentation and its mesh is read several times, from
-altered copies, so that training knows how a detector wavers. Only people of the training split are
-in it. The set needs no MediaPipe afterwards and travels to a bare machine.
+altered copies, so that training knows how a detector wavers; with `--landmarker`, by MediaPipe's
+newer detector as well, whose mesh lies elsewhere. Only people of the training split are in it. The
+set needs no MediaPipe afterwards and travels to a bare machine.
 """
 
 import argparse
@@ -36,7 +37,7 @@ MORPHS = 216  # people between two others: three times as many as there are
 SHARD, MANIFEST, SHAPE_MODEL = "photos.safetensors", "manifest.json", "shape_model"
 RIG, ANIMATED_FOLDER = "rig.safetensors", "animated"
 
-# Altered copies in which the detector reads a face again: mirrored or not, scale, angle in degrees.
+# Altered copies in which a detector reads a face again: mirrored or not, scale, angle in degrees.
 READINGS = ((False, 1.0, 0), (True, 1.0, 0), (False, 0.5, 6), (True, 0.7, -6))
 
 
@@ -47,6 +48,7 @@ def prepare(
     morphs: int,
     neutral_only: dict[str, Path] | None = None,
     kit: FaceKit | None = None,
+    landmarker: Path | None = None,
 ) -> None:
     """Write the prepared set of `pairs` to the folder `out`.
 
@@ -64,12 +66,13 @@ def prepare(
         morphs: how many people between two others are added.
         neutral_only: people of whom there is only a neutral photo, to be animated.
         kit: the 3D face model.
+        landmarker: `face_landmarker.task`, the second detector; its readings follow the first's.
 
     Raises:
         DataError: no face is found in a photo.
         ValueError: there are not that many couples.
     """
-    detector = LandmarkDetector()
+    detectors = [LandmarkDetector(), *([LandmarkDetector(landmarker)] if landmarker else [])]
     photos = [(p.person, state, getattr(p, state)) for p in pairs for state in STATES]
     photos += [(person, "neutral", path) for person, path in (neutral_only or {}).items()]
     people = [pair.person for pair in pairs]
@@ -78,7 +81,7 @@ def prepare(
     sources = []
     for person, state, path in tqdm(photos, desc="reading faces", unit="photo"):
         image = open_photo(path).rgb
-        readings = read_meshes(detector, image, path)
+        readings = np.concatenate([read_meshes(detector, image, path) for detector in detectors])
         matrix = STORED.matrix(readings.mean(0))
         pictures[f"{person}/{state}"] = crop(image, _doubled(matrix), 2 * STORED.side)
         seen[f"{person}/{state}"] = np.stack([transform(matrix, mesh) for mesh in readings])
@@ -171,7 +174,7 @@ def animated_shapes(rig: Rig, people: dict[str, AnimatedPerson]) -> AnimatedShap
 
 
 def read_meshes(detector: LandmarkDetector, image: np.ndarray, path: Path) -> np.ndarray:
-    """The largest face's mesh as read from every altered copy, (readings, 478, 3)."""
+    """The largest face's mesh as a detector reads it in every altered copy, (readings, 478, 3)."""
     height, width = image.shape[:2]
     meshes = []
     for mirrored, scale, angle in READINGS:
@@ -205,12 +208,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the London set")
     parser.add_argument("--canada", type=Path, help="folder of the Canada set, to be animated")
     parser.add_argument("--facekit", type=Path, help="folder of facekit.npz: animates everybody")
+    parser.add_argument("--landmarker", type=Path, help="face_landmarker.task: reads them too")
     parser.add_argument("--out", type=Path, default=Path("data/london"))
     arguments = parser.parse_args()
     pairs = london_pairs(arguments.data, "train")
     faces = canada_photos(arguments.canada) if arguments.canada else None
     kit = FaceKit.load(arguments.facekit) if arguments.facekit else None
-    prepare(pairs, arguments.out, "CC BY 4.0", MORPHS, faces, kit)
+    prepare(pairs, arguments.out, "CC BY 4.0", MORPHS, faces, kit, arguments.landmarker)
 
 
 if __name__ == "__main__":

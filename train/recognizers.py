@@ -5,12 +5,10 @@
 
 The authors' published weights are converted once; training and evaluation read safetensors only.
 VGG-Face's weights are for non-commercial use: they judge, and never take part in training. Where
-the paper's networks are missing, dlib's stands in as a judge, with weights in the public domain:
-`pip install "g2gan[recognition]"`.
+the paper's networks are missing, those of `train.stand_ins` take their place.
 """
 
 import argparse
-from importlib.util import find_spec
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -36,15 +34,19 @@ VGG_MEAN = (129.1863, 104.7624, 93.5940)  # RGB, 0 to 255: the published model's
 VGG_LAYERS = ((1, 2), (2, 2), (3, 3), (4, 3), (5, 3))  # block, convolutions; a pool ends each
 
 
-def cut_chip(faces: Tensor, chip: Frame) -> Tensor:
-    """Centre crops (B, C, 128, 128) resampled into another frame; gradients reach the crops.
+def cut_chip(faces: Tensor, chip: Frame, frame: Frame = CROP) -> Tensor:
+    """Faces (B, C, S, S) resampled into another frame; gradients reach them.
 
     A random crop is cut as if it were the centre one: an identity loss shifts both alike.
+
+    Args:
+        chip: the frame to cut.
+        frame: the one they lie in.
     """
-    scale = CROP.eye_distance * CROP.side / (chip.eye_distance * chip.side)
+    scale = frame.eye_distance * frame.side / (chip.eye_distance * chip.side)
     # a frame's places count pixel centres from 0, the square is placed by its middle
-    x = 0.5 * CROP.side - 0.5 * scale
-    y = CROP.eye_line * CROP.side + (chip.side / 2 - 0.5 - chip.eye_line * chip.side) * scale
+    x = 0.5 * frame.side - 0.5 * scale
+    y = frame.eye_line * frame.side + (chip.side / 2 - 0.5 - chip.eye_line * chip.side) * scale
     centres = torch.tensor([[x, y]]).expand(len(faces), 2)
     return mouth_squares(faces, centres, scale * chip.side, chip.side)
 
@@ -147,44 +149,6 @@ class VGGFace(nn.Module):
         return cls({name: len(weights[f"layers.{name}.bias"]) for name in _vgg_names()})
 
 
-class DlibFace(nn.Module):
-    """dlib's ResNet-29 (Davis King; code Boost licence, weights CC0), not in the paper: a stand-in.
-
-    It runs on the CPU, and no gradient passes through it: it judges, and is no F of eq. 5.
-
-    Raises:
-        CheckpointError: dlib or its weights are not installed.
-    """
-
-    # where dlib's own chip of 150 px with a quarter of padding puts the eyes of its mean face
-    chip = Frame(150, 0.3503, 0.3142)
-
-    def __init__(self) -> None:
-        super().__init__()
-        if not self.is_installed():
-            raise CheckpointError('dlib is missing; pip install "g2gan[recognition]"')
-        from dlib import face_recognition_model_v1
-
-        # its module would need setuptools to be imported; only the file beside it is of use
-        (folder,) = find_spec("face_recognition_models").submodule_search_locations
-        weights = Path(folder) / "models" / "dlib_face_recognition_resnet_model_v1.dat"
-        self._network = face_recognition_model_v1(str(weights))
-
-    @staticmethod
-    def is_installed() -> bool:
-        """Whether network and weights are there."""
-        return all(find_spec(name) for name in ("dlib", "face_recognition_models"))
-
-    @torch.no_grad()
-    def forward(self, faces: Tensor) -> Tensor:
-        """Features (B, 128) of centre crops (B, 1 or 3, 128, 128) in [0, 1]; on the CPU."""
-        chips = cut_chip(faces.expand(-1, 3, -1, -1).cpu(), self.chip)
-        levels = (255 * chips.clamp(0, 1)).round().byte().permute(0, 2, 3, 1)
-        found = [self._network.compute_face_descriptor(np.ascontiguousarray(c)) for c in levels]
-        return torch.tensor(np.array(found), dtype=torch.float32)
-
-
-STAND_IN = "dlib_resnet"  # its name in tables
 ARCHITECTURES = {"light_cnn_9": LightCNN9, "vgg_face": VGGFace}
 
 

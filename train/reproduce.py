@@ -7,9 +7,10 @@
 
 Finished stages are skipped and a killed one goes on where it was. Under `torchrun`, all processes
 train; the first one does the rest. The networks that judge, and F of
-the identity loss, come from `python -m train.recognizers`; without Light CNN-9 the two
-configurations with an identity loss are not trained, and the tables say n/a. Where one of the two
-is missing, dlib's network judges too, if it is installed.
+the identity loss, come from `python -m train.recognizers`. Where one of the two is missing, the
+networks of `train.stand_ins` that are there judge too, under their own names, and without Light
+CNN-9 dlib's is F. Without that as well, the two configurations with an identity loss are not
+trained, and the tables say n/a.
 """
 
 import argparse
@@ -36,10 +37,11 @@ from train.paper_data import MANIFEST, SHAPE_MODEL, PaperSet
 from train.paper_evaluate import ROWS, pictures_of, table_1, table_2, tables
 from train.paper_figures import CAPTIONS, Editor, write_figures
 from train.paper_prepare import SOURCES, SPLIT, landmark_detector, prepare_source
-from train.recognizers import STAND_IN, DlibFace, load_recognizer
+from train.recognizers import load_recognizer
 from train.reproduce_london import LondonPlan, london_dry_run, reproduce_london
 from train.sources import skipped_list
-from train.step_time import device, measured_step
+from train.stand_ins import DLIB, HSE, DlibFace, HSEFace
+from train.step_time import StepCost, device, measured_step
 from train.trainer import STATE, Trainer
 
 PREPARED, RUN, CHECKPOINT, FIGURES = "prepared", "run", "checkpoint", "figures"
@@ -56,6 +58,7 @@ class Plan:
         out: everything is written here.
         config: the full configuration; the other rows of the tables are derived from it.
         recognizers: "light_cnn_9" and "vgg_face" → converted file, those that there are.
+        hse: `faceres.json`, a stand-in where one of them is missing.
         landmarks: folder of precomputed landmark files.
         split: file of who trains and who tests; drawn where there is none.
     """
@@ -67,18 +70,40 @@ class Plan:
     recognizers: dict[str, Path]
     landmarks: Path | None = None
     split: Path | None = None
+    hse: Path | None = None
 
     @property
     def rows(self) -> dict[str, TrainConfig]:
         """The configurations that can be trained."""
-        known = "light_cnn_9" in self.recognizers
         rows = ablations(self.config)
-        return {row: config for row, config in rows.items() if known or not config.losses.identity}
+        has_face = self.face_network is not None
+        return {n: config for n, config in rows.items() if has_face or not config.losses.identity}
 
     @property
-    def needs_stand_in(self) -> bool:
-        """Whether a network of the paper is missing and dlib's is there to judge in its place."""
-        return len(self.recognizers) < 2 and DlibFace.is_installed()
+    def face_network(self) -> str | None:
+        """The name of F of the identity loss, `None` where there is none."""
+        if "light_cnn_9" in self.recognizers:
+            return "light_cnn_9"
+        return DLIB if DlibFace.is_installed() else None
+
+    @property
+    def judges(self) -> list[str]:
+        """The networks of table 2, stand-ins last."""
+        stand_ins = []
+        if len(self.recognizers) < 2:
+            stand_ins += [DLIB] if DlibFace.is_installed() else []
+            stand_ins += [HSE] if self.hse else []
+        return [*self.recognizers, *stand_ins]
+
+    def load_judge(self, name: str) -> nn.Module:
+        """One of `judges`, on the device; CheckpointError where it is unusable."""
+        if name == DLIB:
+            network = DlibFace()
+        elif name == HSE:
+            network = HSEFace(self.hse)
+        else:
+            network = load_recognizer(self.recognizers[name])
+        return network.to(device())
 
 
 def reproduce(plan: Plan) -> None:
@@ -90,9 +115,7 @@ def reproduce(plan: Plan) -> None:
             settings.
     """
     is_main = PartialState(cpu=device() == "cpu").is_main_process
-    judges = {name: load_recognizer(path).to(device()) for name, path in plan.recognizers.items()}
-    if plan.needs_stand_in:
-        judges[STAND_IN] = DlibFace()
+    judges = {name: plan.load_judge(name) for name in plan.judges}
     prepared = plan.out / PREPARED
     if (prepared / MANIFEST).is_file():
         print(f"{prepared} is ready")
@@ -103,11 +126,14 @@ def reproduce(plan: Plan) -> None:
         print(f"{prepared} is ready{skipped_list(skipped)}")
     for row, config in plan.rows.items():
         if (plan.out / row / CHECKPOINT).is_dir():
-            check_settings(plan.out / row / CHECKPOINT, config)
+            checkpoint = plan.out / row / CHECKPOINT
+            record = json.loads((checkpoint / TRAINING_FILE).read_text("utf-8"))
+            wanted = settings_record(config, plan.face_network)
+            check_settings(checkpoint, {key: record.get(key) for key in wanted}, wanted)
             print(f"{ROWS[row]}: trained already")
             continue
         print(f"{ROWS[row]}: training")
-        train_row(plan.out / row, config, prepared, judges)
+        train_row(plan.out / row, config, prepared, plan.face_network, judges)
     if not is_main:
         return
     results = evaluate_rows(plan, judges)
@@ -119,13 +145,20 @@ def reproduce(plan: Plan) -> None:
 
 
 def train_row(
-    folder: Path, config: TrainConfig, prepared: Path, judges: dict[str, nn.Module]
+    folder: Path,
+    config: TrainConfig,
+    prepared: Path,
+    face_network: str | None,
+    judges: dict[str, nn.Module],
 ) -> None:
     """Train one configuration to its end and write its checkpoint; resumed where it was killed.
 
     `tensorboard --logdir` on the results' folder shows how the pictures come along.
+
+    Args:
+        face_network: which of `judges` is F.
     """
-    recognizer = judges["light_cnn_9"] if config.losses.identity else None
+    recognizer = judges[face_network] if config.losses.identity else None
     trainer = Trainer(config, PaperSet.load(prepared), folder / RUN, recognizer, device())
     trainer.train()
     if not trainer.is_main:
@@ -138,7 +171,7 @@ def train_row(
     G2GAN(**networks, shape_model=shape_model).save_pretrained(unfinished)
     split = json.loads((prepared / SPLIT).read_text("utf-8"))
     record = {
-        "settings": json.loads(config.to_json()),
+        **settings_record(config, face_network),
         "people": len(split["train"]),
         "images": trainer.images,
         "minutes": round(trainer.seconds / 60, 1),
@@ -148,16 +181,23 @@ def train_row(
     (folder / RUN / STATE).unlink()  # over a gigabyte at full width, and no longer needed
 
 
+def settings_record(config: TrainConfig, face_network: str | None) -> dict:
+    """What a checkpoint's record says of its settings; F only where it took part."""
+    return {
+        "settings": json.loads(config.to_json()),
+        "face_network": face_network if config.losses.identity else None,
+    }
+
+
 def wait_for(path: Path) -> None:
     """Until another process has made it, however long that takes."""
     while not path.exists():
         time.sleep(1)
 
 
-def check_settings(checkpoint: Path, config: TrainConfig) -> None:
+def check_settings(checkpoint: Path, found: dict, wanted: dict) -> None:
     """Raise CheckpointError where a finished checkpoint was trained with other settings."""
-    record = json.loads((checkpoint / TRAINING_FILE).read_text("utf-8"))
-    if record["settings"] != json.loads(config.to_json()):
+    if found != wanted:
         raise CheckpointError(
             f"{checkpoint} was trained with other settings; give another --out, or delete it"
         )
@@ -221,22 +261,26 @@ def dry_run(plan: Plan) -> Iterator[str]:
     """What would be done, line by line, with time and disk estimated from a measured step."""
     yield f"set {plan.name} from {plan.data}, results in {plan.out}, on {device()}"
     yield f"prepare: {'done' if (plan.out / PREPARED / MANIFEST).is_file() else 'to do'}"
-    seconds = gigabytes = 0.0
-    if any(not (plan.out / row / CHECKPOINT).is_dir() for row in plan.rows):
-        seconds, _, gigabytes = measured_step(plan.config)
+    costs: dict[bool, StepCost] = {}  # with the cycle loss and without: the others cost little
     for row in ablations(plan.config):
         if row not in plan.rows:
-            yield f"{ROWS[row]}: left out, needs --light-cnn"
+            yield f"{ROWS[row]}: left out, needs --light-cnn or dlib's network"
         elif (plan.out / row / CHECKPOINT).is_dir():
             yield f"{ROWS[row]}: done"
         else:
-            hours = seconds * plan.config.images / plan.config.batch / 3600
+            config = plan.rows[row]
+            has_cycle = config.losses.cycle > 0
+            if has_cycle not in costs:
+                costs[has_cycle] = measured_step(config)
+            seconds, _, gigabytes = costs[has_cycle]
+            hours = seconds * config.images / config.batch / 3600
             yield (
-                f"{ROWS[row]}: {plan.config.images} images, about {hours:.1f} hours at "
-                f"{plan.config.batch / seconds:.2f} images/s, {gigabytes:.2f} GB while it runs"
+                f"{ROWS[row]}: {config.images} images, about {hours:.1f} hours at "
+                f"{config.batch / seconds:.2f} images/s, {gigabytes:.2f} GB while it runs"
             )
-    judges = [*plan.recognizers, *([STAND_IN] if plan.needs_stand_in else [])]
-    yield f"evaluate with {', '.join(judges) or 'no recognition network'}; figures; report"
+    if plan.face_network:
+        yield f"identity loss with {plan.face_network}"
+    yield f"evaluate with {', '.join(plan.judges) or 'no recognition network'}; figures; report"
 
 
 def main() -> None:
@@ -246,6 +290,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder of all results (default: runs/SET)")
     parser.add_argument("--light-cnn", type=Path, help="converted Light CNN-9")
     parser.add_argument("--vgg-face", type=Path, help="converted VGG-Face")
+    parser.add_argument("--hse", type=Path, help="faceres.json, where one of the two is missing")
     parser.add_argument("--landmarks", type=Path, help="folder of precomputed points (oulu)")
     parser.add_argument("--split", type=Path, help="who trains and tests (default: drawn)")
     parser.add_argument("--canada", type=Path, help="folder of the Canada set (london)")
@@ -274,6 +319,7 @@ def main() -> None:
         recognizers={name: path for name, path in given.items() if path},
         landmarks=arguments.landmarks,
         split=arguments.split,
+        hse=arguments.hse,
     )
     if arguments.dry_run:
         print("\n".join(dry_run(plan)))

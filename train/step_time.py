@@ -57,7 +57,7 @@ class StepCost(NamedTuple):
 
 
 def measured_step(
-    config: TrainConfig, steps: int = 2, channels_last: bool = True, **options
+    config: TrainConfig, steps: int = 2, layout: torch.memory_format | None = None, **options
 ) -> StepCost:
     """What a step without identity loss takes.
 
@@ -66,15 +66,15 @@ def measured_step(
     Args:
         config: what to time; its identity loss is left out.
         steps: how many steps are timed.
-        channels_last: whether weights lie so, as they do in training.
+        layout: of the weights; `None` for the one that training uses.
         options: of the `Trainer`.
     """
     config = replace(config, losses=replace(config.losses, identity=0.0), adversarial_from=0.0)
     with tempfile.TemporaryDirectory() as folder:
         trainer = NoiseTrainer(config, Path(folder), device(), **options)
-        if not channels_last:
-            trainer.generators.to(memory_format=torch.contiguous_format)
-            trainer.discriminators.to(memory_format=torch.contiguous_format)
+        if layout is not None:
+            trainer.generators.to(memory_format=layout)
+            trainer.discriminators.to(memory_format=layout)
         trainer.train_step()
         started = time.perf_counter(), time.process_time()
         for _ in range(steps):

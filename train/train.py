@@ -18,6 +18,7 @@ from train.config import PRESETS
 from train.data import PreparedSet
 from train.paper_data import PaperSet
 from train.recognizers import load_recognizer
+from train.stand_ins import DlibFace
 from train.trainer import Trainer
 
 
@@ -30,7 +31,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="stop after this long; run again to go on")
     parser.add_argument("--init", type=Path, help="checkpoint folder whose weights to start from")
     parser.add_argument("--seed", type=int, default=0, help="another order of the same samples")
-    parser.add_argument("--light-cnn", type=Path, help="converted; for the paper's presets")
+    parser.add_argument(
+        "--light-cnn", type=Path, help="converted: F of the identity loss (default: dlib's)"
+    )
     parser.add_argument("--bf16", action="store_true", help="compute the networks in bfloat16")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
     arguments = parser.parse_args()
@@ -41,7 +44,9 @@ def main() -> None:
         config = replace(config, images=arguments.images)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     read = PaperSet.load if config.generator == "unet" else PreparedSet
-    recognizer = load_recognizer(arguments.light_cnn) if arguments.light_cnn else None
+    recognizer = None
+    if config.losses.identity:
+        recognizer = load_recognizer(arguments.light_cnn) if arguments.light_cnn else DlibFace()
     precision = "bf16" if arguments.bf16 else "no"
     trainer = Trainer(config, read(arguments.data), arguments.run, recognizer, device, precision)
     if arguments.init and trainer.step == 0:

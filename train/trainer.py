@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from g2gan.alignment import WORKING
 from g2gan.errors import CheckpointError
 from g2gan.heatmaps import heatmaps
 from g2gan.models.unet_generator import UNetGenerator
@@ -38,6 +39,7 @@ from train.losses import (
     weighted_l1,
 )
 from train.paper_data import PaperBatch, PaperSet, paper_batch_at
+from train.recognizers import CROP, cut_chip
 
 STATE = "state.safetensors"
 CURVES = "curves.jsonl"
@@ -92,8 +94,11 @@ class Trainer:
         self.discriminators = nn.ModuleDict({d: _discriminator(config) for d in config.directions})
         self.averages = nn.ModuleDict({d: _generator(config) for d in config.directions})
         self.averages.load_state_dict(self.generators.state_dict())
+        # which order is faster on a CPU depends on the network: `benchmarks/train_speed.py`
+        is_warp = config.generator == "warp"
+        layout = torch.channels_last if is_warp else torch.contiguous_format
         for networks in (self.generators, self.discriminators, self.averages):
-            networks.to(self.device, memory_format=torch.channels_last)
+            networks.to(self.device, memory_format=layout)
         self.averages.requires_grad_(False).eval()
         self.generator_optimizer = torch.optim.Adam(
             self.generators.parameters(), config.learning_rate, config.betas
@@ -186,6 +191,7 @@ class Trainer:
         """Every direction's pictures: the loss terms, eq. 6, and what discriminators are to see."""
         losses = self.config.losses
         terms, total, judged = {}, torch.zeros((), device=self.device), {}
+        self.discriminators.requires_grad_(False)  # gradients pass through them, none stay
         for direction in self.config.directions:
             batch = self._batch(direction, self.step)
             output, found = self._reconstruct(self.generators[direction], batch, direction)
@@ -199,8 +205,8 @@ class Trainer:
                 restored, _ = self._reconstruct(self.generators[other], back, other)
                 found["cycle"] = cycle_loss(restored, _sized(batch.source, restored))
             if losses.identity:
-                faces = _sized(batch.source, output)
-                found["identity"] = identity_weight(self.progress) * self.identity(output, faces)
+                faces = [self._face(each) for each in (output, _sized(batch.source, output))]
+                found["identity"] = identity_weight(self.progress) * self.identity(*faces)
             total = total + sum(getattr(losses, name) * value for name, value in found.items())
             terms |= {f"{direction}/{name}": value.item() for name, value in found.items()}
         return terms, total, judged
@@ -208,6 +214,7 @@ class Trainer:
     def _judge(self, judged: dict[Direction, tuple[list[Tensor], list[Tensor]]]) -> Tensor:
         """The discriminators' loss on real and generated pictures of each direction."""
         loss = torch.zeros((), device=self.device)
+        self.discriminators.requires_grad_(True)
         for direction, (real, fake) in judged.items():
             judge = self.discriminators[direction]
             fake = [x.detach() for x in fake]
@@ -271,6 +278,11 @@ class Trainer:
             "mask": fields.mask.mean(),
             "smooth": total_variation(fields.residual),
         }
+
+    def _face(self, picture: Tensor) -> Tensor:
+        """What the recognition network sees of a picture: the paper's crop."""
+        is_crop = self.config.generator == "unet"
+        return picture if is_crop else cut_chip(picture, CROP, WORKING)
 
     def _judged(
         self, batch: Batch | PaperBatch, real: Tensor, fake: Tensor, direction: Direction
