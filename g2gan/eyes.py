@@ -170,7 +170,8 @@ def _eyeball(
     whole = np.zeros_like(eye)
     if drawn < 1:
         along = local[ring[0]] - local[ring[8]]
-        whole = _whole_iris(eye, seen, centre, inside, along / np.hypot(*along), width)
+        core = away < 0.85 * radius
+        whole = _whole_iris(eye, seen, centre, inside, core, along / np.hypot(*along), width)
     if drawn > 0:
         colour = np.array(BROWN, np.float32) * guessed.mean()
         middle = (seen > 0) & (away < 0.85 * radius) & (away > 0.45 * radius)
@@ -248,12 +249,14 @@ def _whole_iris(
     seen: np.ndarray,
     centre: np.ndarray,
     disc: np.ndarray,
+    core: np.ndarray,
     along: np.ndarray,
     width: float,
 ) -> np.ndarray:
     """The eye, its iris complete: from across its centre, else from what is near.
 
     Args:
+        disc, core: boolean (h, w), the iris with and without its rim.
         along: (2,), unit vector from corner to corner: what the upper lid hides is mirrored at it.
     """
     mirror = 2 * np.outer(along, along) - np.eye(2)
@@ -262,11 +265,14 @@ def _whole_iris(
     across = cv2.warpAffine(eye, flip, size, borderMode=cv2.BORDER_REPLICATE)
     seen_across = cv2.warpAffine(seen, flip, size, flags=cv2.INTER_NEAREST)
     known = ((seen > 0) | (seen_across > 0)) & disc
+    of_iris = known & core
     border = cv2.GaussianBlur((seen > 0).astype(np.float32), (0, 0), max(0.5, 0.012 * width))
     own = np.clip(2 * border - 1, 0, 1)[..., None]  # no line where the two halves meet
     own = np.where((seen_across > 0)[..., None], own, 1.0)
     whole = np.where((seen > 0)[..., None], own * eye + (1 - own) * across, across)
-    return np.where((disc & ~known)[..., None], _spread(whole, known, width), whole)
+    if not of_iris.any():
+        return whole
+    return np.where((disc & ~known)[..., None], _spread(whole, of_iris, width), whole)
 
 
 def _drawn_iris(x: np.ndarray, y: np.ndarray, colour: np.ndarray, white: np.ndarray) -> np.ndarray:

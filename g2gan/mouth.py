@@ -23,7 +23,7 @@ HALF_WIDTH, ABOVE, BELOW = 0.5, 0.35, 0.75  # eye distances round the upper inci
 BELOW_LIP = 0.035  # the upper incisors' edge below the line between closed lips
 CLOSED = 0.008  # gap between lips below which nothing shows
 CAVITY = (0.07, 0.035, 0.033)  # colour where nothing is, for white light of 1
-BRIGHTER = 1.38  # lit teeth than the whites of the eyes, which lie in shade
+BRIGHTER = np.array([1.60, 1.53, 1.42])  # lit teeth than the whites of the eyes, and yellower
 CHIN = (148, 152, 377)
 DARK = 0.75  # share of the skin's white below which eyes do not show theirs
 SMILING, DROPPED = 0.07, 0.12  # drop of the chin up to which nothing is laid in, and from which all
@@ -178,5 +178,5 @@ def whites(picture: np.ndarray, mesh: np.ndarray) -> np.ndarray:
     if not len(pixels):
         return by_skin
     brightest = pixels[np.argsort(pixels.sum(1))[-max(1, len(pixels) // 6) :]].mean(0)
-    by_eyes = BRIGHTER * (0.55 * brightest + 0.45 * brightest.mean())
+    by_eyes = BRIGHTER * (0.4 * brightest + 0.6 * brightest.mean())
     return np.where(by_eyes.mean() < DARK * by_skin.mean(), by_skin, by_eyes)

@@ -8,7 +8,7 @@ import numpy as np
 
 from g2gan import G2GAN
 from g2gan.mesh import LEFT_IRIS, POINTS, RIGHT_IRIS
-from g2gan.shape import LEFT_GAZE, RIGHT_GAZE, ShapeModel
+from g2gan.shape import HANDLES, LEFT_GAZE, PARTS, RIGHT_GAZE, ShapeModel
 from space.words import NAMES, label
 
 SIDES = (" right", " left")  # as the picture shows them from left to right
@@ -27,6 +27,7 @@ SLIDERS = (
     (("Look down", "look down"), ("Look up", "look up")),
     (None, ("Wrinkle nose", "wrinkle nose")),
 )
+SHUT = 0.02  # eye distances that lids must have to move before opening them is offered
 TURN = 0.12  # eye distances that one click moves an iris at most
 
 
@@ -86,4 +87,9 @@ def shortcuts(model: ShapeModel, mesh: np.ndarray) -> list[dict]:
     look = {
         str(gaze): turned[iris, :2].clip(-TURN, TURN).round(4).tolist() for gaze, iris in irises
     }
-    return [{"label": "Look at camera", "moves": look}]
+    offered = [{"label": "Look at camera", "moves": look}]
+    opened = pose.to_head(model.open_eyes(mesh)) - pose.to_head(mesh)
+    lids = {str(k): opened[HANDLES[k], :2].round(4).tolist() for k in PARTS["eyes"]}
+    if max(abs(y) for _, y in lids.values()) > SHUT:
+        offered.append({"label": "Open eyes", "moves": look | lids})
+    return offered

@@ -15,7 +15,7 @@ pytest.importorskip("gradio")
 from tiny import lively_pipeline, tiny_pipeline
 
 from g2gan import Face, FaceIndexError, NoFaceError, UnknownExpressionError
-from g2gan.mesh import LEFT_IRIS, RIGHT_IRIS
+from g2gan.mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 from g2gan.preset import FaceEdit, Preset
 from g2gan.shape import LEFT_GAZE, RIGHT_GAZE
 from space.editor import Server
@@ -213,6 +213,23 @@ def test_look_at_camera_brings_strayed_irises_back(pipe):
     np.testing.assert_allclose(
         back[[RIGHT_IRIS, LEFT_IRIS]], straight[[RIGHT_IRIS, LEFT_IRIS]], atol=0.1
     )
+
+
+def test_eyes_are_opened_by_one_click_where_they_are_closed(pipe):
+    model = pipe.shape_model
+    awake = 200 * model.mean.numpy().astype(float) + [300, 300, 0]
+    asleep = awake.copy()
+    lids = [(list(ring[1:8]), list(ring[:8:-1])) for ring in (RIGHT_EYE, LEFT_EYE)]
+    for lower, upper in lids:
+        asleep[lower, 1] = asleep[upper, 1] = (awake[lower, 1] + awake[upper, 1]) / 2
+    assert [each["label"] for each in shortcuts(model, awake)] == ["Look at camera"]
+    _, opened = shortcuts(model, asleep)
+    assert opened["label"] == "Open eyes"
+    moved = {int(landmark): move for landmark, move in opened["moves"].items()}
+    after = model.drag(asleep, model.parameters_of({}), moved)
+    for lower, upper in lids:
+        gaps = [(each[lower, 1] - each[upper, 1]).mean() for each in (after, awake)]
+        assert gaps[0] > 0.7 * gaps[1]
 
 
 # ---- edits
