@@ -15,7 +15,8 @@ from g2gan.mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 EYES = ((RIGHT_EYE, RIGHT_IRIS), (LEFT_EYE, LEFT_IRIS))
 CHEEKS = (50, 280)  # points of the mesh: skin in the same light as closed eyes
 
-# Lengths are in widths of the eye.
+SMALLEST = 4  # pixels of an eye's width: smaller ones are left alone
+# Lengths below are in widths of the eye.
 # Movement up to which an eye is left to the generator, and from which it is laid in: of the lids
 # (a smile's squint is less), and of the gaze.
 LIDS_MOVE, GAZE_MOVES = (0.05, 0.12), (0.01, 0.04)
@@ -68,12 +69,14 @@ def _put_eye(
 ) -> tuple[tuple[slice, slice], np.ndarray] | None:
     corners = [ring[0], ring[8]]
     width = float(np.hypot(*np.subtract(*mesh[corners])))
+    if width < SMALLEST:
+        return None
     carried = _similarity(mesh[corners], target[corners])  # the whole eye, with its ball
     gaze = target[iris] - _moved(carried, mesh[iris])
-    of_lids = float(np.abs(target[ring] - _moved(carried, mesh[ring])).max()) / max(width, 1e-6)
-    of_gaze = float(np.abs(gaze).max()) / max(width, 1e-6)
+    of_lids = float(np.abs(target[ring] - _moved(carried, mesh[ring])).max()) / width
+    of_gaze = float(np.abs(gaze).max()) / width
     laid_in = max(_rise(of_lids, LIDS_MOVE), _rise(of_gaze, GAZE_MOVES))
-    if width < 4 or not laid_in:
+    if not laid_in:
         return None
     patch = _patch(mesh[ring], width, picture.shape)
     part = _patch(target[ring], width, picture.shape)
@@ -99,20 +102,18 @@ def _put_eye(
     hole = cv2.GaussianBlur(filled(lids, size[::-1]), (0, 0), max(0.6, 0.024 * width))
     share = hole * np.float32(laid_in)
     new = out[part] + share[..., None] * (np.clip(shown, 0, 255) - out[part])
-    gaps = [float((filled(r - r.min(0) + 2, _size(r))).sum()) for r in (mesh[ring], lids)]
-    closed = 1 - gaps[1] / max(SHUT * gaps[0], 1e-6)
+    closed = 1 - _area(lids) / max(SHUT * _area(mesh[ring]), 1e-6)
     if closed > 0:
-        line = _line(lids, size[::-1], LINE * width)
-        share = np.maximum(share, min(1.0, 2 * closed) * line)
-        new = new + (min(1.0, 2 * closed) * line)[..., None] * (ball.lashes - new)
+        line = np.float32(min(1.0, 2 * closed)) * _line(lids, size[::-1], LINE * width)
+        share = np.maximum(share, line)
+        new = new + line[..., None] * (ball.lashes - new)
     out[part] = np.rint(new) if out.dtype == np.uint8 else new
     return part, share
 
 
-def _size(ring: np.ndarray) -> tuple[int, int]:
-    """Height and width of a picture that holds a ring which starts at (2, 2)."""
-    width, height = np.ceil(np.ptp(ring, axis=0)).astype(int) + 5
-    return int(height), int(width)
+def _area(ring: np.ndarray) -> float:
+    """What a closed curve (N, 2) encloses, in pixels."""
+    return float(cv2.contourArea(ring.astype(np.float32)))
 
 
 def _line(lids: np.ndarray, size: tuple[int, int], half: float) -> np.ndarray:
@@ -140,7 +141,7 @@ def _eyeball(
     eye = picture[patch].astype(np.float32)
     size = eye.shape[:2]
     opening = filled(local[ring], size)
-    trust = _rise(float(opening.sum()) / width**2, SEEN)
+    trust = _rise(_area(local[ring]) / width**2, SEEN)
     down = _down(local[ring])
     rim = np.concatenate([[0], np.full(7, -LASHES[0]), [0], np.full(7, LASHES[1])]) * width
     inner = filled(local[ring] + rim[:, None] * down, size)
