@@ -68,7 +68,7 @@ LARGEST = 1_000_000_000  # bytes of a checkpoint; the paper's two U-Nets in sing
 
 SPACE_FILES = ("app.py", "requirements.txt", "packages.txt", "LICENSE")
 SPACE_FOLDERS = ("g2gan", "space", "examples")
-SPACE_KINDS = (".py", ".json", ".html", ".css", ".js", ".svg", ".jpg", ".md")  # no caches, backups
+SPACE_KINDS = (".py", ".json", ".html", ".css", ".js", ".svg", ".jpg", ".png", ".md")  # no caches
 PIN = "model.json"  # which model the page loads, at which revision; read by app.py
 SPACE_CARD = {
     "title": "G2-GAN: expressions by geometry",

@@ -135,7 +135,7 @@ def test_a_part_of_which_nothing_is_usable_is_refused(tmp_path):
 @pytest.mark.parametrize(("name", "channels"), [("ck", 1), ("oulu", 3), ("crema", 3)])
 def test_presets_have_the_papers_weights_and_nothing_of_ours(name, channels):
     config = PRESETS[name]
-    assert config.losses == LossWeights(10, 0, 0, 0, 0, 0, adversarial=1, cycle=5, identity=1)
+    assert config.losses == LossWeights(10, 0, 0, 0, 0, 0, 0, adversarial=1, cycle=5, identity=1)
     assert (config.batch, config.average, config.clip, config.generator) == (5, 0, 0, "unet")
     assert config.generator_arguments == {"image_channels": channels}
 
