@@ -133,10 +133,12 @@ class WarpEditor:
             target=asked,
         )
         rgb, mask = apply(start.rgb, matrix, edit)
+        laid = put_eyes(rgb, start.rgb, start.mesh, target)
         pose = self.shapes.pose(start.mesh)
         mouth = open_mouth(rgb, start.rgb, pose, start.mesh, target)
-        laid = put_eyes(rgb, start.rgb, start.mesh, target)
-        for part, share in laid + [mouth] * (mouth is not None):
+        if mouth is not None:
+            laid.append(mouth)
+        for part, share in laid:
             mask[part] = np.maximum(mask[part], np.ceil(share * 255).astype(np.uint8))
         return State(rgb, target, np.maximum(start.mask, mask))
 
