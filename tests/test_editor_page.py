@@ -141,7 +141,7 @@ def test_a_drag_follows_the_finger_and_is_painted_on_the_way(visit, photos, pipe
     assert abs(now[1] - at[1] + 12) < 1.5
     assert seen(page) != before
     assert number(page, "previews") - previews >= 3
-    page.wait_for_selector(f"{EDITOR}[data-side='768']")  # at rest it is sharp
+    page.wait_for_selector(f"{EDITOR}[data-sharp='yes']")  # at rest it is sharp
     preset = saved_preset(page)
     (edit,) = preset.edits
     assert edit.keep_expression
