@@ -5,7 +5,7 @@
 
 const FINEST = 768, COARSEST = 512; // pixels of the stage's long side
 const FLYING = [3, 6]; // previews under way at once: near the server, and however far it is
-const REST = 140; // ms without a change before the sharp preview, if the finger still holds on
+const REST = 300; // ms without a change before the sharp preview, if the finger still holds on
 const STEP = 0.012; // eye distances that an arrow key moves a dot
 const PHONE = 420; // px of the stage below which dots are few and large
 const STRONGEST = 1.5; // share of an expression
