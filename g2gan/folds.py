@@ -165,7 +165,7 @@ def _nearest(
 
     Returns:
         Rows and columns of the crop, and column and row of the profile there; those that are not
-        near lie on its rim, where it is 0.
+        near, or are past its ends, lie on its rim, where it is 0.
     """
     reach = REACH * unit
     low = np.clip(np.floor(points.min(0) - reach).astype(int), 0, WORKING.side)
@@ -174,7 +174,7 @@ def _nearest(
     away = pixels[..., None, :] - points
     place = (away**2).sum(-1).argmin(-1)
     nearest = np.take_along_axis(away, place[..., None, None], 2)[..., 0, :]
-    side = np.sign((nearest * normals[place]).sum(-1))
-    column = (side * np.hypot(*np.moveaxis(nearest, -1, 0)) / reach + 1) / 2 * (ACROSS - 1)
+    aside = (nearest * normals[place]).sum(-1)  # not away: between two samples it is the same
+    column = (aside / reach + 1) / 2 * (ACROSS - 1)
     at = (np.clip(column, 0, ACROSS - 1).astype(np.float32), place.astype(np.float32))
     return (slice(low[1], high[1]), slice(low[0], high[0])), at
