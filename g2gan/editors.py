@@ -113,16 +113,18 @@ class WarpEditor:
         flow = base_flow(source, asked)
         inner = flow[MARGIN:-MARGIN, MARGIN:-MARGIN]
         picture = crop(start.rgb, matrix, WORKING.side).astype(np.float32) / 255
+        allowed = gates(asked)
         fields = network(
             _tensor(picture.transpose(2, 0, 1), network),
             _tensor(inner.transpose(2, 0, 1), network),
-            _tensor(gates(asked), network),
+            _tensor(allowed, network),
             _tensor(source[HANDLES, :2], network),
             _tensor(asked[HANDLES, :2], network),
         )
         arrays = {name: _array(field) for name, field in fields._asdict().items()}
         if network is self.synthesis:
-            arrays["shading"] += (folds(source, asked) - 1) * arrays["even"]
+            skin = allowed[1][..., None]
+            arrays["shading"] += skin * (folds(source, asked) - 1) * arrays["even"]
         fine = seams(source, asked, inner, scale_of(matrix))
         inner += arrays["residual"]
         edit = Edit(
