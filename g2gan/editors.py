@@ -15,6 +15,7 @@ from torch import Tensor
 from g2gan.alignment import PAPER, WORKING, crop, eye_centres, scale_of, transform
 from g2gan.eyes import put_eyes
 from g2gan.flow import MARGIN, Edit, apply, base_flow, border_ramp, gates, seams
+from g2gan.folds import folds
 from g2gan.heatmaps import heatmaps
 from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.mesh import FACE_OVAL, POINTS
@@ -118,18 +119,24 @@ class WarpEditor:
         flow = base_flow(source, asked)
         inner = flow[MARGIN:-MARGIN, MARGIN:-MARGIN]
         picture = crop(start.rgb, matrix, WORKING.side).astype(np.float32) / 255
+        allowed = gates(asked)
         part = _moving(inner, 2 ** len(network.config.widths)) if draft else WHOLE
         corner = [part[1].start, part[0].start]
         seen = (
             picture[part].transpose(2, 0, 1),
             inner[part].transpose(2, 0, 1),
-            gates(asked)[:, *part],
+            allowed[:, *part],
             source[HANDLES, :2] - corner,
             asked[HANDLES, :2] - corner,
         )
         device = network.device  # found anew each time: slowly
         fields = network(*(_tensor(array, device) for array in seen))
-        arrays = {name: _in_crop(field, part) for name, field in fields._asdict().items()}
+        arrays = {name: _in_crop(_array(field), part) for name, field in fields._asdict().items()}
+        if network is self.synthesis:
+            skin = allowed[1][..., None]
+            if draft:
+                skin = skin * _in_crop(border_ramp(skin[part].shape[0], AROUND)[..., None], part)
+            arrays["shading"] += skin * (folds(source, asked) - 1) * arrays["even"]
         fine = () if draft else seams(source, asked, inner, scale_of(matrix))
         inner += arrays["residual"]
         edit = Edit(
@@ -263,13 +270,12 @@ def _moving(flow: np.ndarray, cell: int) -> tuple[slice, slice]:
     return rows, columns
 
 
-def _in_crop(field: Tensor, part: tuple[slice, slice]) -> np.ndarray:
-    """A field (1, C, h, w) of a part of the crop as (side, side, C), nothing around it."""
-    array = _array(field)
+def _in_crop(field: np.ndarray, part: tuple[slice, slice]) -> np.ndarray:
+    """A field (h, w, C) of a part of the crop as (side, side, C), with nothing around it."""
     if part == WHOLE:
-        return array
-    whole = np.zeros((WORKING.side, WORKING.side, array.shape[2]), np.float32)
-    whole[part] = array
+        return field
+    whole = np.zeros((WORKING.side, WORKING.side, field.shape[2]), np.float32)
+    whole[part] = field
     return whole
 
 
