@@ -266,6 +266,17 @@ def test_the_other_face_of_a_photo_is_edited_by_itself(visit, photos):
     assert [edit.faces for edit in saved_preset(page).edits] == [(0,)]
 
 
+def test_everybody_gets_the_same_expression_by_one_click(visit, photos):
+    page = visit(photos / "two.png")
+    page.locator("[data-look='happiness']").click()
+    page.get_by_role("button", name="Same for everybody").click()
+    edits = saved_preset(page).edits
+    assert [edit.faces for edit in edits] == [(0,), (1,)]
+    assert edits[0].expression == edits[1].expression == {"happiness": 1}
+    page.get_by_role("button", name="Undo", exact=True).click()
+    assert [edit.faces for edit in saved_preset(page).edits] == [(0,)]
+
+
 def test_a_preset_comes_by_file_and_by_link_and_a_broken_one_is_explained(visit, photos, tmp_path):
     preset = Preset((FaceEdit(expression={"laugh": 0.8}, intensity=0.5, moves={57: (0.0, 0.05)}),))
     plain = Preset((FaceEdit(expression={"laugh": 0.4}, moves={57: (0.0, 0.05)}),))

@@ -81,6 +81,7 @@ class Server:
         size = np.array([x1 - x0, y1 - y0]) / max(x1 - x0, y1 - y0)
         small = View.of(visit.faces[face], THUMBNAIL, AROUND_SMALL)
         return {
+            "faces": len(visit.faces),
             "size": size.tolist(),
             "start": self._start(start, view),
             "model": self._model(start.face.mesh),
@@ -139,8 +140,7 @@ class Server:
 
     def preset(self, asked: dict) -> dict:
         """The edit of each face that a preset's text, or the code in a link, asks for."""
-        visit, text = self._visits.get(asked["key"]), str(asked["text"])
-        preset = Preset.from_json(text) if "{" in text else Preset.from_code(text)
+        visit, preset = self._visits.get(asked["key"]), Preset.from_text(str(asked["text"]))
         edits = {}
         for edit in preset.edits:
             self._pipe.shape_model.parameters_of(dict(edit.expression))  # are the names known?

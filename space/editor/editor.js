@@ -572,6 +572,8 @@ function refresh() {
   const any = Object.keys(edited()).length > 0;
   const able = { undo: visit.at > 0, redo: visit.at < visit.history.length - 1 };
   able.reset = able.mirror = able.compare = !isEmpty(now);
+  able.everybody = able.reset;
+  find('[data-do="everybody"]').hidden = session.answer.faces < 2;
   able.link = able.preset = able.download = any;
   for (const [name, yes] of Object.entries(able)) find(`[data-do="${name}"]`).disabled = !yes;
   root.classList.toggle("touched", !isEmpty(now));
@@ -614,6 +616,11 @@ const TOOLS = {
   redo: () => travel(1),
   mirror: () => { change(mirrored(edit())); commit(); },
   reset: () => { change(untouched()); commit(); },
+  everybody: () => {
+    for (let face = 0; face < session.answer.faces; face++) visit.edits[face] = copy(edit());
+    commit();
+    say("Everybody has this expression now.");
+  },
   dots: (button) => {
     const [shown] = DOTS_SHOWN[root.dataset.dots ?? "few"];
     root.dataset.dots = shown;
