@@ -318,7 +318,7 @@ function placeDots() {
     const [x, y] = place(shown[i]);
     node.setAttribute("transform", `translate(${1000 * x} ${1000 * y})`);
     node.querySelector(".reach").setAttribute("r", pixel * (everyDot ? 9 : coarse ? 19 : 15));
-    node.querySelector(".seen").setAttribute("r", pixel * (everyDot ? 2.6 : 5));
+    node.querySelector(".seen").setAttribute("r", pixel * (everyDot ? 2.6 : i < DOTS.length ? 5 : 3.5));
   });
 }
 
@@ -473,8 +473,8 @@ function buildSliders(sliders) {
     const inputs = together || sides.length === 1
       ? slider(`data-row="${row}"`, what, 0, low, 1)
       : ["left", "right"].map((side, i) => slider(`data-row="${row}" data-side="${i}"`, `${what}, ${side}`, 0, low, 1)).join("");
-    const ends = less ? `<span class="less">${less}</span>` : `<span class="less only">${more}</span>`;
-    return `<div class="row">${ends}<span class="inputs">${inputs}</span><span>${less ? more : ""}</span></div>`;
+    const ends = `<span class="less">${less || more}</span><span class="greater">${less ? more : ""}</span>`;
+    return `<div class="row">${ends}<span class="inputs">${inputs}</span></div>`;
   }).join("");
 }
 
@@ -550,7 +550,7 @@ function refresh() {
     shares.dataset.names = names;
     shares.innerHTML = chosen.map(({ name, label }) => {
       const shown = chosen.length > 1 ? label : "Strength";
-      return `<div class="row"><span class="less only">${shown}</span><span class="inputs">${slider(`data-look="${name}"`, shown, 1, 0, STRONGEST)}</span><span></span></div>`;
+      return `<div class="row"><span class="less">${shown}</span><span class="inputs">${slider(`data-look="${name}"`, shown, 1, 0, STRONGEST)}</span></div>`;
     }).join("");
   }
   shares.querySelectorAll("input").forEach((input) => {
