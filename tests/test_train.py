@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from train.data import PreparedSet, batch_at
 from train.export import export
 from train.expressions import SEVEN
 from train.losses import weighted_l1
+from train.origins import ORIGINS, origins
 from train.prepare import READINGS, prepare
 from train.sources import DataError, Pair, london_pairs, split_people
 from train.trainer import CURVES, STATE, Trainer
@@ -153,7 +155,7 @@ def test_everybody_but_morphs_is_animated_and_read_again(data):
 
 @pytest.mark.parametrize("direction", ["synthesis", "removal"])
 def test_an_animated_pair_agrees_where_nothing_moves(data, direction, monkeypatch):
-    monkeypatch.setattr("train.data.ANIMATED", 1.0)
+    monkeypatch.setattr("train.data.MOVED", 1.0)
     monkeypatch.setattr("train.data.READ", 0.0)
     batch = batch_at(data, direction, seed=1, step=0, size=4)
     still = (batch.base_flow.abs().sum(1, keepdim=True) == 0) & (batch.weight < 0.16)
@@ -180,10 +182,44 @@ def test_what_is_no_prepared_set_is_refused(tmp_path):
 def test_a_batch_is_the_same_whenever_it_is_asked_for(data, direction):
     first, again = (batch_at(data, direction, 0, 5, 2, cycle=True) for _ in range(2))
     other = batch_at(data, direction, 0, 6, 2, cycle=True)
-    for a, b, c in zip(first, again, other, strict=True):
+    for name, a, b, c in zip(first._fields, first, again, other, strict=True):
         assert torch.equal(a, b)
-        assert not torch.equal(a, c)
-        assert a.dtype == torch.float32
+        if name == "origin":
+            assert a.dtype == torch.int64
+        else:
+            assert not torch.equal(a, c)
+            assert a.dtype == torch.float32
+
+
+def test_every_picture_of_a_prepared_set_says_how_it_came_about(data, prepared):
+    found = origins(prepared)
+    animated = {f"{p}/animated/{k}" for p, m in data.animated.items() for k in range(len(m.images))}
+    assert set(found) == set(data.images) | animated
+    assert found["alone/neutral"] == found["1/smiling"] == "real"
+    assert {found[f"{morph}/neutral"] for morph in data.morphs} == {"morphed"}
+    counts = Counter(found.values())
+    assert counts["real"] == 2 * 3 + 1
+    assert counts["morphed"] == 2 * 2
+    assert counts["animated"] == len(animated)
+
+
+@pytest.mark.parametrize(
+    ("moved", "morphed", "origin"), [(0, 0, "real"), (0, 1, "morphed"), (1, 1, "animated")]
+)
+def test_every_sample_says_how_its_pair_came_about(data, monkeypatch, moved, morphed, origin):
+    monkeypatch.setattr("train.data.MOVED", float(moved))
+    monkeypatch.setattr("train.data.MORPHED", float(morphed))
+    batch = batch_at(data, "synthesis", 0, 0, 4)
+    assert [ORIGINS[number] for number in batch.origin] == 4 * [origin]
+
+
+def test_the_pixel_term_is_noted_for_each_origin_by_itself(data, tmp_path):
+    trainer = Trainer(SMOKE, data, tmp_path, recognizer())
+    batch = trainer._batch("synthesis", 0)
+    terms = trainer.train_step()
+    named = {name.rsplit("/")[-1]: v for name, v in terms.items() if "synthesis/pixel/" in name}
+    assert set(named) == {ORIGINS[number] for number in batch.origin}
+    assert all(value > 0 for value in named.values())
 
 
 @pytest.mark.parametrize("direction", ["synthesis", "removal"])
@@ -312,6 +348,7 @@ def test_an_exported_run_is_a_checkpoint_and_a_start_for_the_next(data, prepared
         assert torch.equal(value, averaged[name].half().float()), name
     record = json.loads((out / "training.json").read_text("utf-8"))
     assert record["directions"]["synthesis"]["run 1"]["images"] == config.images
+    assert record["data"]["pictures"] == dict(Counter(origins(prepared).values()))
     assert str(tmp_path) not in "".join(p.read_text("utf-8") for p in out.rglob("*.json"))
 
     following = Trainer(replace(config, seed=2), data, tmp_path / "next", recognizer())

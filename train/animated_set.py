@@ -97,6 +97,15 @@ def write_animated(
         )
 
 
+def animated_names(folder: Path) -> dict[str, list[str]]:
+    """The expression of each animated photo, by person."""
+    names = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "np") as file:
+            names[path.stem] = json.loads(file.metadata()["names"])
+    return names
+
+
 def read_animated(folder: Path) -> dict[str, AnimatedPerson]:
     """What `write_animated` wrote, by person."""
     people = {}

@@ -26,6 +26,7 @@ from train.config import Direction
 from train.expressions import draw, of_parts
 from train.glasses import draw_glasses, wear
 from train.morphs import Parents
+from train.origins import ANIMATED, ORIGINS, origins
 from train.prepare import ANIMATED_FOLDER, MANIFEST, READINGS, RIG, SHAPE_MODEL, SHARD
 from train.sources import DataError
 
@@ -39,7 +40,7 @@ KINDS = {
     "removal": {"told": 0.3, "rigid": 0.1, "guessed": 0.5, "rest": 0.1},
 }
 GAIN = (0.75, 1.15)
-ANIMATED = 0.5  # share of samples that are animated while training, where the set has a rig
+MOVED = 0.5  # share of samples that show animated pictures, where the set has a rig
 READ = 0.4  # share of these that are taken from disk, with the mesh as a detector reads it
 GUESSED = 0.5  # share of animated removals whose neutral shape is guessed
 PARTIAL = 0.3  # share of pairs animated while training whose neutral photo keeps some parts' look
@@ -53,7 +54,7 @@ OUTSIDE, MOUTH, EYES = 0.15, 3.0, 2.0
 
 
 class Batch(NamedTuple):
-    """Crops of side S of one direction; all float32."""
+    """Crops of side S of one direction; float32 where nothing else is said."""
 
     source: torch.Tensor  # (B, 3, S, S) in [0, 1]
     target: torch.Tensor  # (B, 3, S, S) in [0, 1]
@@ -62,6 +63,7 @@ class Batch(NamedTuple):
     weight: torch.Tensor  # (B, 1, S, S), of the reconstruction losses
     source_landmarks: torch.Tensor  # (B, 68, 2)
     target_landmarks: torch.Tensor  # (B, 68, 2), the asked ones
+    origin: torch.Tensor  # (B,) int64, how the pair came about: which of `ORIGINS`
     back_flow: torch.Tensor | None = None  # (B, 2, S, S), asked shape to source: for the cycle loss
     back_gates: torch.Tensor | None = None  # (B, 2, S, S), the source shape's
 
@@ -107,6 +109,7 @@ class PreparedSet:
         self.shape_model = ShapeModel.from_pretrained(folder / SHAPE_MODEL)
         self.rig = Rig.load(folder / RIG, self.shape_model) if (folder / RIG).is_file() else None
         self.animated = read_animated(folder / ANIMATED_FOLDER)
+        self.origins = origins(folder)
         tensors = load_file(folder / SHARD)
         self.images = {
             name.removesuffix("/image"): cv2.imdecode(data.numpy(), cv2.IMREAD_COLOR)[..., ::-1]
@@ -160,14 +163,19 @@ def batch_at(
         person = data.people[order[index]]
         if data.morphs and rng.random() < MORPHED:
             person = data.morphs[rng.integers(len(data.morphs))]
-        if data.rig is not None and rng.random() < ANIMATED:
+        if data.rig is not None and rng.random() < MOVED:
             if data.neutral_only and rng.random() < _share_of_neutral(data):
                 person = data.neutral_only[rng.integers(len(data.neutral_only))]
             samples.append(_animated_sample(data, person, direction, rng, cycle))
         else:
             samples.append(_sample(data, person, direction, rng, cycle))
-    stacked = (np.stack(arrays) for arrays in zip(*samples, strict=True))
-    return Batch(*(torch.from_numpy(array.astype(np.float32, "C")) for array in stacked))
+    return Batch(*(_stacked(arrays) for arrays in zip(*samples, strict=True)))
+
+
+def _stacked(arrays: tuple[np.ndarray, ...]) -> torch.Tensor:
+    together = np.stack(arrays)
+    kind = together.dtype if together.dtype == np.int64 else np.float32
+    return torch.from_numpy(together.astype(kind, "C"))
 
 
 def _sample(
@@ -209,7 +217,8 @@ def _sample(
     other = data.shape_model.pose(shown) if kind == "told" else pose
     picture, truth = _with_glasses(data, rng, [(picture, pose), (truth, other)])
     look = _look(rng)  # the same for both photos of a pair
-    return _arrays(look(picture), look(truth), source, asked, _weights(asked), rng, cycle)
+    origin = data.origins[after]
+    return _arrays(look(picture), look(truth), source, asked, _weights(asked), origin, rng, cycle)
 
 
 def _reading_beside(reading: int, rng: np.random.Generator) -> int:
@@ -250,7 +259,8 @@ def _animated_sample(
             asked = data.shape_model.neutral(source)
             if changed is not None:
                 asked = source + changed[:, None] * (asked - source)
-    return _arrays(look(shown), look(truth), source, asked, _weights(asked, EYES), rng, cycle)
+    weights = _weights(asked, EYES)
+    return _arrays(look(shown), look(truth), source, asked, weights, ANIMATED, rng, cycle)
 
 
 def _made_sample(
@@ -320,6 +330,7 @@ def _arrays(
     source: np.ndarray,
     asked: np.ndarray,
     weights: np.ndarray,
+    origin: str,
     rng: np.random.Generator,
     cycle: bool,
 ) -> tuple[np.ndarray, ...]:
@@ -336,6 +347,7 @@ def _arrays(
         weights[None],
         source[landmarks, :2],
         asked[landmarks, :2],
+        np.int64(ORIGINS.index(origin)),
     )
     if cycle:
         arrays += (base_flow(asked, source, margin=0).transpose(2, 0, 1), gates(source))
