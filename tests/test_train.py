@@ -153,10 +153,14 @@ def test_everybody_but_morphs_is_animated_and_read_again(data):
         assert set(made.names) == {*SEVEN, "free"}
 
 
+@pytest.mark.parametrize("turned", [0.0, 1.0])
 @pytest.mark.parametrize("direction", ["synthesis", "removal"])
-def test_an_animated_pair_agrees_where_nothing_moves(data, direction, monkeypatch):
+def test_an_animated_pair_agrees_where_nothing_moves(data, direction, monkeypatch, turned):
+    """However the head is turned: both photos alike."""
+    monkeypatch.setattr("train.augment.TURNED", turned)
     monkeypatch.setattr("train.data.MOVED", 1.0)
     monkeypatch.setattr("train.data.READ", 0.0)
+    monkeypatch.setattr("train.data.GUESSED", 0.0)  # a guess moves the whole head a little
     batch = batch_at(data, direction, seed=1, step=0, size=4)
     still = (batch.base_flow.abs().sum(1, keepdim=True) == 0) & (batch.weight < 0.16)
     difference = (batch.source - batch.target).abs().amax(1, keepdim=True)
@@ -165,7 +169,9 @@ def test_an_animated_pair_agrees_where_nothing_moves(data, direction, monkeypatc
 
 
 def test_a_morph_lies_between_its_parents_in_the_prepared_set(data, prepared):
-    couple = json.loads((prepared / "manifest.json").read_text("utf-8"))["morphs"][0]
+    couples = json.loads((prepared / "manifest.json").read_text("utf-8"))["morphs"]
+    assert {couple[key] for couple in couples for key in ("first", "second")} <= set(data.people)
+    couple = couples[0]
     name = f"{couple['first']}+{couple['second']}/smiling"
     for shapes in (data.meshes, data.guesses):
         first, second = (shapes[f"{couple[key]}/smiling"] for key in ("first", "second"))
@@ -189,6 +195,21 @@ def test_a_batch_is_the_same_whenever_it_is_asked_for(data, direction):
         else:
             assert not torch.equal(a, c)
             assert a.dtype == torch.float32
+
+
+@pytest.mark.parametrize("direction", ["synthesis", "removal"])
+def test_a_turn_by_nothing_changes_no_bit_of_a_batch(data, direction, monkeypatch):
+    batches = {}
+    for share, reach in ((0.0, 10.0), (1.0, 0.0), (1.0, 10.0)):
+        monkeypatch.setattr("train.augment.TURNED", share)
+        monkeypatch.setattr("train.augment.YAW", reach)
+        monkeypatch.setattr("train.augment.PITCH", reach)
+        batches[share, reach] = batch_at(data, direction, 3, 0, 12)
+    none, by_nothing, turned = batches.values()
+    for name, a, b in zip(none._fields, none, by_nothing, strict=True):
+        assert a is b is None or torch.equal(a, b), name
+    assert not torch.equal(none.source_landmarks, turned.source_landmarks)
+    assert torch.equal(none.origin, turned.origin)
 
 
 def test_every_picture_of_a_prepared_set_says_how_it_came_about(data, prepared):
