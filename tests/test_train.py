@@ -6,6 +6,7 @@ from collections import Counter
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import drawn_set
 import numpy as np
@@ -26,6 +27,7 @@ from train.export import export
 from train.expressions import SEVEN
 from train.losses import weighted_l1
 from train.origins import ORIGINS, origins
+from train.pack import pack
 from train.prepare import READINGS, prepare
 from train.sources import DataError, Pair, london_pairs, split_people
 from train.trainer import CURVES, STATE, Trainer
@@ -182,6 +184,31 @@ def test_a_morph_lies_between_its_parents_in_the_prepared_set(data, prepared):
 def test_what_is_no_prepared_set_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"train\.prepare"):
         PreparedSet(tmp_path)
+    with pytest.raises(DataError, match=r"train\.prepare"):
+        pack(tmp_path, tmp_path / "set.zip")
+    with ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("notes.txt", "no set")
+    with pytest.raises(DataError, match=r"other\.zip is no prepared set"):
+        PreparedSet(tmp_path / "other.zip")
+
+
+def test_a_packed_set_is_small_and_trains_as_the_set_does(prepared, data, tmp_path, monkeypatch):
+    """All but its animated pictures, which are made anew while training."""
+    pack(prepared, tmp_path / "set.zip")
+    first = (tmp_path / "set.zip").read_bytes()
+    pack(prepared, tmp_path / "set.zip")
+    assert (tmp_path / "set.zip").read_bytes() == first
+    folder = sum(path.stat().st_size for path in prepared.rglob("*") if path.is_file())
+    assert len(first) < folder / 3
+    packed = PreparedSet(tmp_path / "set.zip")
+    assert list(tmp_path.iterdir()) == [tmp_path / "set.zip"]
+    assert not packed.animated
+    monkeypatch.setattr("train.data.READ", 0.0)
+    for direction in ("synthesis", "removal"):
+        for a, b in zip(
+            batch_at(packed, direction, 0, 0, 8), batch_at(data, direction, 0, 0, 8), strict=True
+        ):
+            assert a is b is None or torch.equal(a, b)
 
 
 @pytest.mark.parametrize("direction", ["synthesis", "removal"])

@@ -6,6 +6,7 @@ pose where its own is not asked for, and brought to the source's exposure.
 """
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,9 +26,10 @@ from train.augment import draw_jitter, draw_look, draw_turn
 from train.config import Direction
 from train.expressions import draw, of_parts
 from train.glasses import draw_glasses, wear
-from train.morphs import Parents
+from train.morphs import Parents, between
 from train.origins import ANIMATED, ORIGINS, origins
-from train.prepare import ANIMATED_FOLDER, MANIFEST, READINGS, RIG, SHAPE_MODEL, SHARD
+from train.pack import unpacked
+from train.prepare import ANIMATED_FOLDER, MANIFEST, READINGS, RIG, SHAPE_MODEL, SHARD, STATES
 from train.sources import DataError
 
 # How often each kind of shape is asked for. "told": the target photo's own, head pose included.
@@ -89,20 +91,24 @@ class Batch(NamedTuple):
 
 
 class PreparedSet:
-    """What `train.prepare` wrote, in memory.
+    """What `train.prepare` wrote, or `train.pack` packed, in memory.
 
     Raises:
         DataError: the folder is not a prepared set.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        folder = Path(folder)
-        if not (folder / MANIFEST).is_file():
-            raise DataError(f"{folder} is no prepared set; make one with python -m train.prepare")
+    def __init__(self, data: str | Path) -> None:
+        with unpacked(Path(data)) as folder:
+            if not (folder / MANIFEST).is_file():
+                raise DataError(f"{data} is no prepared set; make one with python -m train.prepare")
+            self._read(folder)
+
+    def _read(self, folder: Path) -> None:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         self.people: list[str] = manifest["people"]
         self.neutral_only: list[str] = manifest["neutral_only"]
-        self.morphs = [Parents(**couple).name for couple in manifest["morphs"]]
+        couples = [Parents(**couple) for couple in manifest["morphs"]]
+        self.morphs = [couple.name for couple in couples]
         self.shape_model = ShapeModel.from_pretrained(folder / SHAPE_MODEL)
         self.rig = Rig.load(folder / RIG, self.shape_model) if (folder / RIG).is_file() else None
         self.animated = read_animated(folder / ANIMATED_FOLDER)
@@ -121,6 +127,9 @@ class PreparedSet:
             }
             for end in ("/meshes", "/guesses")
         )
+        for couple, state, shapes in product(couples, STATES, (self.meshes, self.guesses)):
+            first, second = (shapes[f"{p}/{state}"] for p in (couple.first, couple.second))
+            shapes[f"{couple.name}/{state}"] = between(first, second, couple.share)
         self.colours = {
             name: _face_colour(image, self.meshes[name].mean(0))
             for name, image in self.images.items()
@@ -237,7 +246,7 @@ def _animated_sample(
 ) -> tuple[np.ndarray, ...]:
     """A sample whose expressed photo is made from the neutral one."""
     changed = None  # how far each point takes part; None for the whole face
-    if data.animated and rng.random() < READ:
+    if rng.random() < READ and data.animated:
         neutral, animated, rest, expressed = _read_sample(data, direction, rng)
     else:
         weights = draw(rng)[1]
