@@ -219,7 +219,7 @@ def _sample(
     source = transform(to_source, source)
 
     picture = turned_crop(data.images[before], to_source, transform(to_source, seen), source)
-    truth = _warped_crop(data.images[after], to_target, transform(to_target, truly), shown)
+    truth = warped_crop(data.images[after], to_target, transform(to_target, truly), shown)
     exposed = truth * (data.colours[before] / data.colours[after])
     truth = np.clip(np.rint(exposed), 0, 255).astype(np.uint8)
     pose = data.shape_model.pose(source)
@@ -300,7 +300,7 @@ def _made_sample(
     photo = turned_crop(data.images[state], to_crop, seen, mesh)
 
     def dressed(shown: np.ndarray, blend: dict[str, float]) -> np.ndarray:
-        moved = _warped_crop(data.images[state], to_crop, seen, shown)
+        moved = warped_crop(data.images[state], to_crop, seen, shown)
         return dress(data.rig, moved, photo, mesh, shown, blend)
 
     neutral = photo if at_rest is None else dressed(rest, at_rest)
@@ -385,10 +385,10 @@ def turned_crop(
     """The stored photo in the crop, its head turned from `mesh` to `turned` (both in the crop)."""
     if np.array_equal(mesh, turned):
         return crop(image, matrix, WORKING.side)
-    return _warped_crop(image, matrix, mesh, turned)
+    return warped_crop(image, matrix, mesh, turned)
 
 
-def _warped_crop(
+def warped_crop(
     image: np.ndarray, matrix: np.ndarray, mesh: np.ndarray, shown: np.ndarray
 ) -> np.ndarray:
     """The stored photo in the crop, moved from its `mesh` to the one `shown`, resampled once."""
