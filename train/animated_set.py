@@ -21,7 +21,7 @@ from train.expressions import RECIPES, SEVEN, draw, scaled
 from train.files import write_tensors
 
 GAINS = (0.4, 0.7, 1.0)  # of each of the seven
-FREE = 8  # random blends a person
+FREE = 10  # random blends a person: with 109 people more than 1,000
 JPEG_QUALITY = 92
 
 
