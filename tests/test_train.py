@@ -391,6 +391,7 @@ def test_an_exported_run_is_a_checkpoint_and_a_start_for_the_next(data, prepared
         export([tmp_path / "run"], prepared, out)
     pipe = G2GAN.from_pretrained(out)
     assert pipe.expressions == ("neutral", *SEVEN)
+    assert {look.split("/")[0] for look in pipe.looks if "/" in look} == set(SEVEN)  # variants
     averaged = trainer.averages["removal"].state_dict()
     for name, value in pipe.removal.state_dict().items():
         assert torch.equal(value, averaged[name].half().float()), name
