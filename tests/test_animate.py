@@ -182,3 +182,13 @@ def test_what_was_made_before_a_kill_is_kept_and_the_rest_made_alike(
     assert first.stat().st_mtime_ns == made
     assert second.read_bytes() == whole
     assert set(read_animated(tmp_path)) == {"a", "b"}
+
+
+@pytest.mark.slow
+def test_many_processes_animate_as_one_does(rig, photo, tmp_path):
+    people = [(name, *(np.ascontiguousarray(each) for each in photo)) for name in ("a", "b")]
+    for processes in (1, 2):
+        write_animated(rig, people, tmp_path / str(processes), processes)
+    for name, *_ in people:
+        one, two = (tmp_path / folder / f"{name}.safetensors" for folder in ("1", "2"))
+        assert one.read_bytes() == two.read_bytes()

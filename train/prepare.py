@@ -10,6 +10,7 @@ set needs no MediaPipe afterwards and travels to a bare machine.
 
 import argparse
 import hashlib
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -49,6 +50,7 @@ def prepare(
     neutral_only: dict[str, Path] | None = None,
     kit: FaceKit | None = None,
     landmarker: Path | None = None,
+    processes: int = 1,
 ) -> None:
     """Write the prepared set of `pairs` to the folder `out`.
 
@@ -67,6 +69,7 @@ def prepare(
         neutral_only: people of whom there is only a neutral photo, to be animated.
         kit: the 3D face model.
         landmarker: `face_landmarker.task`, the second detector; its readings follow the first's.
+        processes: that animate, one a core.
 
     Raises:
         DataError: no face is found in a photo.
@@ -102,6 +105,7 @@ def prepare(
             rig,
             [(n.split("/")[0], _stored(pictures[n]), seen[n].mean(0)) for n in alone],
             out / ANIMATED_FOLDER,
+            processes,
         )
         animated = animated_shapes(rig, read_animated(out / ANIMATED_FOLDER))
     guesses = cross_fitted_neutrals(neutral, smiling, animated, people)
@@ -212,7 +216,8 @@ def main() -> None:
     pairs = london_pairs(arguments.data, "train")
     faces = canada_photos(arguments.canada) if arguments.canada else None
     kit = FaceKit.load(arguments.facekit) if arguments.facekit else None
-    prepare(pairs, arguments.out, "CC BY 4.0", MORPHS, faces, kit, arguments.landmarker)
+    made = (arguments.out, "CC BY 4.0", MORPHS, faces, kit, arguments.landmarker)
+    prepare(pairs, *made, processes=os.cpu_count())
 
 
 if __name__ == "__main__":
