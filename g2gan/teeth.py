@@ -2,8 +2,10 @@
 
 A network that was trained on few people can tell how bright a mouth is, not where teeth meet. Here
 the strip gets the relief of a mean adult's upper teeth, at the photo's own resolution: lines where
-teeth touch, rounded edges, the dark gap above the lower lip. Light and tint stay the network's.
+teeth touch, rounded edges, the dark gap above the lower lip. The light stays the network's.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,11 +16,11 @@ from g2gan.mesh import INNER_LIPS
 # the teeth of ICT-FaceKit's mean face (MIT).
 CONTACTS = np.array([0.0, 0.140, 0.236, 0.317, 0.384, 0.414, 0.457, 0.517])
 SHORTER = np.array([0.0, 0.017, 0.008, 0.020, 0.030, 0.038, 0.044])  # each tooth than the first
-SHADE = np.array([1.0, 0.94, 0.88, 0.76, 0.64, 0.52, 0.42])  # each lies deeper than the one before
+SHADE = np.array([1.0, 0.98, 0.95, 0.88, 0.78, 0.65, 0.52])  # each lies deeper than the one before
 CROWN = 0.165  # height of an incisor's crown
 ABOVE_LIP = 0.018  # between the edges of the teeth and the lower lip
-PALER = 0.5  # how much less colour teeth have than the strip, which is part lip on average
-TINT = np.array([1.20, 1.15, 1.04], np.float32)  # R, G, B: likewise brighter, and a little yellow
+BRIGHTER = 1.28  # than the strip, which is part lip on average
+ENAMEL = np.array([1.06, 0.99, 0.95], np.float32)  # R, G, B of teeth for each level of their grey
 ROUND = np.array([0.030, 0.034, 0.044, 0.036, 0.03, 0.03, 0.03])  # depth of a tooth's corners
 ASTRAY = 0.006  # nobody's teeth are the same on both sides: how far contacts and edges stray
 CLOSED = 0.012  # a mouth that opens less shows no teeth
@@ -26,10 +28,16 @@ CLOSED = 0.012  # a mouth that opens less shows no teeth
 LOWER, UPPER = INNER_LIPS[:11], (INNER_LIPS[0], *INNER_LIPS[:9:-1])  # corner to corner
 
 
-def carve(
-    colour: np.ndarray, mesh: np.ndarray, matrix: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The painted mouth with teeth in it, (h, w, 3), and where they are, (h, w) in [0, 1]; float32.
+class Carved(NamedTuple):
+    """A painted mouth with teeth in it; all float32."""
+
+    colour: np.ndarray  # (h, w, 3) in [0, 255]
+    teeth: np.ndarray  # (h, w) in [0, 1], where teeth were carved, gaps and shadows included
+    enamel: np.ndarray  # (h, w) in [0, 1], where they are white
+
+
+def carve(colour: np.ndarray, mesh: np.ndarray, matrix: np.ndarray) -> Carved:
+    """The painted mouth with teeth in it.
 
     Args:
         colour: (h, w, 3) float32 in [0, 255], RGB; what is white and lies between the lips becomes
@@ -41,9 +49,9 @@ def carve(
     to_lips = frame[:, :2] @ matrix
     to_lips[:, 2] += frame[:, 2]
     lips = np.asarray(mesh)[:, :2] @ frame[:, :2].T + frame[:, 2]
-    teeth = np.zeros(colour.shape[:2], np.float32)
+    teeth, enamel = np.zeros((2, *colour.shape[:2]), np.float32)
     if (lips[list(LOWER), 1] - lips[list(UPPER), 1]).max() < CLOSED:
-        return colour, teeth
+        return Carved(colour, teeth, enamel)
     rows, columns = _box(lips[list(INNER_LIPS)], to_lips, colour.shape)
     x, y = (
         axis[0] * np.arange(columns.start, columns.stop)
@@ -57,13 +65,12 @@ def carve(
     inside = np.clip((lower - y) / rim, 0, 1) * np.clip((y - upper) / rim, 0, 1)
     part = colour[rows, columns]
     teeth[rows, columns] = inside * _whiteness(part)
-    share = teeth[rows, columns][..., None]
-    white = TINT * (part + PALER * (part.mean(2, keepdims=True) - part))
-    white[..., 1] = np.minimum(white[..., 1], white[..., 0])  # teeth may be yellow, never green
-    relief = _relief(x, y, upper, lower, pixel)[..., None]
+    relief = _relief(x, y, upper, lower, pixel)
+    enamel[rows, columns] = teeth[rows, columns] * np.clip((relief - 0.3) / 0.3, 0, 1)
+    white = np.minimum(BRIGHTER * part * relief[..., None], 255)
     carved = colour.copy()
-    carved[rows, columns] = part + share * (np.minimum(white * relief, 255) - part)
-    return carved, teeth
+    carved[rows, columns] = part + teeth[rows, columns][..., None] * (white - part)
+    return Carved(carved, teeth, enamel)
 
 
 def _frame(mesh: np.ndarray) -> np.ndarray:

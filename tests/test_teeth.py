@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from tiny import eye_distance, face_mesh, smile
 
+from g2gan.alignment import WORKING, transform
+from g2gan.flow import WIDE, Edit, apply
 from g2gan.mesh import INNER_LIPS, MIRROR
 from g2gan.teeth import ASTRAY, CONTACTS, carve
 
@@ -43,14 +45,14 @@ def test_a_closed_mouth_s_paint_is_left_bit_for_bit():
 @pytest.mark.parametrize("colour", [LIP, (150.0, 70.0, 60.0), (30.0, 25.0, 25.0)])
 def test_lips_gums_and_darkness_are_left_as_they_are(colour):
     strip = painted(colour)
-    carved, teeth = carve(strip, laughing(), AS_IT_IS)
+    carved, teeth, _ = carve(strip, laughing(), AS_IT_IS)
     np.testing.assert_array_equal(carved, strip)
     assert not teeth.any()
 
 
 def test_only_what_lies_between_the_lips_changes():
     mesh, strip = laughing(), painted(WHITE)
-    carved, teeth = carve(strip, mesh, AS_IT_IS)
+    carved, teeth, _ = carve(strip, mesh, AS_IT_IS)
     changed = (carved != strip).any(2)
     assert not (changed & (teeth == 0)).any()
     assert changed.sum() > 0.8 * between_lips(mesh).sum()
@@ -85,15 +87,39 @@ def test_a_mirrored_face_s_teeth_are_its_mirror_image_but_for_what_strays():
 
 def test_a_photo_of_twice_the_size_gets_the_same_teeth():
     mesh, half = laughing(), np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]])
-    small, _ = carve(painted(WHITE), mesh, AS_IT_IS)
-    large, _ = carve(painted(WHITE, 2 * SIDE), mesh, half)
+    small, *_ = carve(painted(WHITE), mesh, AS_IT_IS)
+    large, *_ = carve(painted(WHITE, 2 * SIDE), mesh, half)
     shrunk = cv2.resize(large, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     inner = cv2.erode(between_lips(mesh).astype(np.uint8), np.ones((5, 5))) > 0
     assert np.abs(shrunk - small)[inner].mean() < 6
     assert abs(shrunk[inner].mean() - small[inner].mean()) < 2
 
 
-def test_teeth_are_never_green():
-    carved, _ = carve(painted((180.0, 200.0, 190.0)), laughing(), AS_IT_IS)
-    inner = cv2.erode(between_lips(laughing()).astype(np.uint8), np.ones((9, 9))) > 0
-    assert (carved[inner][:, 1] <= carved[inner][:, 0] + 1e-3).all()
+def test_enamel_is_what_is_light_of_the_teeth():
+    carved, teeth, enamel = carve(painted(WHITE), laughing(), AS_IT_IS)
+    assert (enamel <= teeth).all()
+    assert carved[enamel > 0.9].min() > 100
+    gap = (teeth > 0.9) & (carved.max(2) < 60)
+    assert gap.any()
+    assert not enamel[gap].any()
+
+
+def test_lips_that_shine_through_do_not_redden_teeth():
+    """What is half painted is half a lip: dark, but white all the same."""
+    mesh, photo = laughing(), np.full((SIDE, SIDE, 3), (190, 90, 95), np.uint8)
+    side = WORKING.side
+    to_crop = np.array([[0.5, 0, -0.25], [0, 0.5, -0.25]])
+    edit = Edit(
+        flow=np.zeros((WIDE, WIDE, 2), np.float32),
+        shading=np.zeros((side, side, 3), np.float32),
+        mask=np.full((side, side), 0.5, np.float32),
+        colour=painted(WHITE, side) / 255,
+        target=transform(to_crop, mesh),
+    )
+    made = apply(photo, to_crop, edit)[0].astype(float)
+    enamel = carve(painted(WHITE), mesh, AS_IT_IS).enamel > 0.99
+    assert enamel.sum() > 100
+    red, green, blue = made[enamel].T
+    assert (red >= green).all()
+    assert (green >= blue).all()
+    assert ((red - blue) / red).max() < 0.15
