@@ -24,6 +24,7 @@ from pathlib import Path
 import httpx2
 from tqdm import tqdm
 
+from train.command import mistakes_are_said
 from train.facekit_files import ASSETS, COMMIT, write_kit
 from train.files import write_text
 from train.sources import DataError
@@ -246,6 +247,7 @@ def _digest(path: Path, digest) -> str:
     return digest.hexdigest()
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("data/downloads"))

@@ -31,15 +31,17 @@ from g2gan.images import open_photo
 from g2gan.landmarks import Face, LandmarkDetector
 from train import metrics
 from train.card import RESULTS_FILE, TRAINING_FILE, weights_digest
+from train.command import mistakes_are_said
 from train.config import PRESETS, TrainConfig, ablations
 from train.data import PreparedSet
 from train.export import export
 from train.files import write_json, write_text
 from train.paper_data import PaperSet
 from train.paper_evaluate import ROWS, Pictures, likeness, pairs_of, pictures_of, recognised
+from train.paper_plan import CHECKPOINT, PREPARED, RUN, Plan
 from train.prepare import MANIFEST, MORPHS, prepare
 from train.recognizers import CROP
-from train.reproduce import CHECKPOINT, PREPARED, RUN, Plan, check_settings, reproduce
+from train.reproduce import check_settings, reproduce
 from train.sources import Pair, london_pairs
 from train.stand_ins import DLIB
 from train.step_time import device
@@ -365,6 +367,7 @@ def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--london", type=Path, required=True, help="folder of the London set")

@@ -23,6 +23,7 @@ from g2gan.landmarks import LandmarkDetector
 from g2gan.mesh import MIRROR
 from train.animate import Rig, pose_mesh
 from train.animated_set import AnimatedPerson, read_animated, write_animated
+from train.command import mistakes_are_said
 from train.expressions import CONTROLS, LOOKS, RECIPES, SEVEN
 from train.facekit import FaceKit
 from train.files import write_json, write_tensors
@@ -203,6 +204,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the London set")

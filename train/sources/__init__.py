@@ -2,7 +2,7 @@
 
 from train.sources.canada import canada_photos
 from train.sources.ck import ck_groups, ck_sequences
-from train.sources.crema import crema_groups, crema_sequences
+from train.sources.crema import crema_groups, crema_report, crema_sequences
 from train.sources.london import Pair, london_pairs, london_sequences, split_people
 from train.sources.oulu import oulu_groups, oulu_sequences
 from train.sources.own_folder import own_groups, own_sequences
@@ -21,6 +21,7 @@ __all__ = [
     "ck_groups",
     "ck_sequences",
     "crema_groups",
+    "crema_report",
     "crema_sequences",
     "draw_split",
     "london_pairs",
