@@ -53,7 +53,7 @@ def prepare(
 ) -> None:
     """Write the prepared set of `pairs` to the folder `out`.
 
-    The shard holds, for each person and state ("neutral", "smiling"), `image` (JPEG bytes of the
+    The shard holds, for each pair and state ("neutral", "smiling"), `image` (JPEG bytes of the
     stored frame), `meshes` (readings, 478, 3) and `guesses` (the same shape: what the neutral
     regressor, fitted on other people, says of each reading), in pixels of the stored frame. Morphs
     are people like the others, named after their parents; their guesses lie between the parents'.
@@ -61,7 +61,8 @@ def prepare(
     named expressions in the shape model.
 
     Args:
-        pairs: the photographs.
+        pairs: the photographs. A pair after the first of a person counts as one more person, except
+            that nobody's guesses come from their own photos.
         out: the folder; made if it is missing. Animated photos that lie there are kept.
         licence: of the photographs, for the manifest.
         morphs: how many people between two others are added.
@@ -74,9 +75,9 @@ def prepare(
         ValueError: there are not that many couples.
     """
     detectors = [LandmarkDetector(), *([LandmarkDetector(landmarker)] if landmarker else [])]
-    photos = [(p.person, state, getattr(p, state)) for p in pairs for state in STATES]
+    photos = [(p.name, state, getattr(p, state)) for p in pairs for state in STATES]
     photos += [(person, "neutral", path) for person, path in (neutral_only or {}).items()]
-    people = [pair.person for pair in pairs]
+    people, expressions = [pair.name for pair in pairs], [pair.expression for pair in pairs]
     seen: dict[str, np.ndarray] = {}  # (readings, 478, 3)
     pictures: dict[str, np.ndarray] = {}  # at twice the stored frame's resolution
     sources = []
@@ -92,8 +93,10 @@ def prepare(
     animated = None
     if kit is not None:
         smiles = []
-        for person in people:
-            names = [f"{person}/{state}" for state in STATES]
+        for pair in pairs:
+            if pair.expression != "happiness":
+                continue
+            names = [f"{pair.name}/{state}" for state in STATES]
             photos = [(_stored(pictures[name]), seen[name].mean(0)) for name in names]
             smiles.append((*photos[0], *photos[1]))
         rig = Rig.build(kit, fit_shape_model(neutral, smiling)).with_smiles(smiles)
@@ -131,7 +134,8 @@ def prepare(
         tensors[f"{name}/meshes"] = meshes.astype(np.float32)
         tensors[f"{name}/guesses"] = guessed[name].astype(np.float32)
     write_tensors(out / SHARD, tensors)
-    fit_shape_model(neutral, smiling, animated).save_pretrained(out / SHAPE_MODEL)
+    model = fit_shape_model(neutral, smiling, animated, expressions=expressions)
+    model.save_pretrained(out / SHAPE_MODEL)
     manifest = {
         "people": people,
         "neutral_only": list(neutral_only or {}),

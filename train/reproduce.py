@@ -15,6 +15,7 @@ trained, and the tables say n/a.
 
 import argparse
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -26,7 +27,7 @@ from accelerate import PartialState
 from torch import nn
 
 from g2gan import G2GAN
-from g2gan.engines import fetched_model
+from g2gan.engines import MODEL_VARIABLE, fetched_model
 from g2gan.errors import CheckpointError
 from g2gan.shape import ShapeModel
 from train.card import RESULTS_FILE, TRAINING_FILE
@@ -202,6 +203,11 @@ def dry_run(plan: Plan) -> Iterator[str]:
     yield f"evaluate with {', '.join(plan.judges) or 'no recognition network'}; figures; report"
 
 
+def landmark_model() -> Path:
+    """`face_landmarker.task`, which judges expressions: the user's own, or fetched."""
+    return Path(os.environ.get(MODEL_VARIABLE) or fetched_model())
+
+
 @mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -254,7 +260,7 @@ def london(arguments: argparse.Namespace) -> None:
         london=arguments.data,
         canada=arguments.canada,
         facekit=arguments.facekit,
-        scores=arguments.scores or fetched_model(),
+        scores=arguments.scores or landmark_model(),
         images=arguments.images,
     )
     if arguments.dry_run:
