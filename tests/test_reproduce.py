@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import tiny_paper
 from PIL import Image
 
 from g2gan import G2GAN
+from g2gan.engines import MODEL_VARIABLE
 from g2gan.errors import CheckpointError
 from g2gan.models.unet_generator import UNetGenerator
 from hub_upload import checkpoint_files
@@ -24,7 +24,7 @@ from train.config import PRESETS
 from train.paper_data import PaperSet
 from train.paper_plan import CHECKPOINT, PREPARED, REPORT, RUN, Plan
 from train.recognizers import convert, load_recognizer
-from train.reproduce import dry_run, reproduce, train_row
+from train.reproduce import dry_run, main, reproduce, train_row
 from train.sources import DataError
 from train.stand_ins import DLIB, DlibFace
 from train.step_time import measured_step
@@ -178,12 +178,30 @@ def test_a_prepared_set_is_not_taken_for_one_of_another_split(tmp_path, recogniz
         reproduce(plan)
 
 
-def test_a_users_mistake_is_said_without_a_traceback(tmp_path):
-    command = [sys.executable, "-m", "train.reproduce", "ck", "--data", tmp_path, "--dry-run"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert done.stderr.endswith("CK+'s cohn-kanade-images, Landmarks and Emotion\n")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ck", "--dry-run"], "CK+'s cohn-kanade-images, Landmarks and Emotion"),
+        (["london"], "give the folder of the Face Research Lab London Set with --data"),
+        (["own", "--out", __file__], "test_reproduce.py/prepared'"),
+    ],
+)
+def test_a_users_mistake_is_said_without_a_traceback(tmp_path, monkeypatch, arguments, said):
+    if arguments[0] == "own":
+        miniatures.own(tmp_path)
+    monkeypatch.setenv(MODEL_VARIABLE, __file__)
+    command = ["reproduce", *arguments, "--data", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert str(ended.value).endswith(said)
+
+
+def test_a_dry_run_of_the_embedded_checkpoint_fetches_nothing(monkeypatch, capsys):
+    monkeypatch.delenv(MODEL_VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "argv", ["reproduce", "london", "--images", "1000", "--dry-run"])
+    main()
+    assert "fetch face_landmarker.task and evaluate expressions: to do" in capsys.readouterr().out
 
 
 def test_a_missing_set_is_refused_before_anything_is_made(tmp_path, recognizers):

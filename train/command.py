@@ -9,8 +9,8 @@ from g2gan.errors import G2GANError
 
 @contextmanager
 def mistakes_are_said() -> Iterator[None]:
-    """Ends the program with the message of a documented error, and exit status 1."""
+    """Ends the program with a documented error's message, or what a disk says; exit status 1."""
     try:
         yield
-    except G2GANError as error:
+    except (G2GANError, OSError) as error:
         sys.exit(str(error))

@@ -144,10 +144,13 @@ def prepare_source(
     """
     source, detect = SOURCES[name], landmark_detector()
     reading = source.read(folder, landmarks, detect)
-    if split_file:
-        split = read_split(split_file, reading.people)
-    else:
-        split = source.split(reading.people, seed)
+    try:
+        if split_file:
+            split = read_split(split_file, reading.people)
+        else:
+            split = source.split(reading.people, seed)
+    except DataError as error:  # because of what could not be used, perhaps
+        raise DataError(f"{error}{skipped_list(reading.skipped)}") from error
     return prepare(reading, split, out, source.channels, source.licence, detect)
 
 

@@ -203,11 +203,6 @@ def dry_run(plan: Plan) -> Iterator[str]:
     yield f"evaluate with {', '.join(plan.judges) or 'no recognition network'}; figures; report"
 
 
-def landmark_model() -> Path:
-    """`face_landmarker.task`, which judges expressions: the user's own, or fetched."""
-    return Path(os.environ.get(MODEL_VARIABLE) or fetched_model())
-
-
 @mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -254,17 +249,22 @@ def main() -> None:
 
 
 def london(arguments: argparse.Namespace) -> None:
-    """The embedded checkpoint."""
+    """The embedded checkpoint; `face_landmarker.task` is the user's own, or fetched."""
+    scores = arguments.scores or os.environ.get(MODEL_VARIABLE)
+    if not scores and not arguments.dry_run:
+        scores = fetched_model()
     plan = LondonPlan(
         out=arguments.out or Path("runs/london"),
         london=arguments.data,
         canada=arguments.canada,
         facekit=arguments.facekit,
-        scores=arguments.scores or landmark_model(),
+        scores=Path(scores) if scores else None,
         images=arguments.images,
     )
     if arguments.dry_run:
         print("\n".join(london_dry_run(plan)))
+        if not scores:
+            print("fetch face_landmarker.task and evaluate expressions: to do")
     else:
         reproduce_london(plan)
 
