@@ -15,7 +15,7 @@ from torch import Tensor
 from g2gan.alignment import PAPER, WORKING, crop, eye_centres, scale_of, transform
 from g2gan.eyes import put_eyes
 from g2gan.flow import MARGIN, Edit, apply, base_flow, border_ramp, gates, seams
-from g2gan.folds import smile_folds
+from g2gan.folds import folds
 from g2gan.heatmaps import heatmaps
 from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.mesh import FACE_OVAL, POINTS
@@ -113,16 +113,18 @@ class WarpEditor:
         flow = base_flow(source, asked)
         inner = flow[MARGIN:-MARGIN, MARGIN:-MARGIN]
         picture = crop(start.rgb, matrix, WORKING.side).astype(np.float32) / 255
+        allowed = gates(asked)
         fields = network(
             _tensor(picture.transpose(2, 0, 1), network),
             _tensor(inner.transpose(2, 0, 1), network),
-            _tensor(gates(asked), network),
+            _tensor(allowed, network),
             _tensor(source[HANDLES, :2], network),
             _tensor(asked[HANDLES, :2], network),
         )
         arrays = {name: _array(field) for name, field in fields._asdict().items()}
         if network is self.synthesis:
-            arrays["shading"] += (smile_folds(source, asked) - 1) * arrays["even"]
+            skin = allowed[1][..., None]
+            arrays["shading"] += skin * (folds(source, asked) - 1) * arrays["even"]
         fine = seams(source, asked, inner, scale_of(matrix))
         inner += arrays["residual"]
         edit = Edit(

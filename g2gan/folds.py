@@ -1,9 +1,10 @@
-"""Folds of a smile, beside the nose and under the eyes: what a generator shows too faintly.
+"""Folds of the skin: what a generator shows too faintly.
 
 Folds lie a little elsewhere in every face, and a network that is trained on pictures has to hedge:
-it paints all of them at once, and blurred. Here each is one line along the mesh. How dark it is,
-and how light the skin beside it, was averaged over people only after their folds had been laid on
-top of each other (`train.fold_profiles`); how deep it is follows the corner of the mouth.
+it paints all of them at once, and blurred. Here each is one line along the mesh, and how deep it is
+follows what moves the skin there. For those of a smile, how dark the line is, and how light the
+skin beside it, was averaged over people after their folds had been laid on top of each other
+(`train.fold_profiles`). No photographs show the others to us: they are drawn, fine and shallow.
 """
 
 import json
@@ -19,25 +20,65 @@ from g2gan.mesh import MIRROR
 
 ALONG, ACROSS = 32, 41  # samples along a fold, and across it
 REACH = 0.095  # eye distances from a fold's line to where its profile ends, on either side
-MOST = 0.30  # eye distances that a corner of the mouth moves, from which folds grow no deeper
+MOST = 0.30  # eye distances of movement from which folds grow no deeper
 DEPTH = 1.6  # folds that were averaged are less deep than any of them: never laid on top exactly
 TINT = np.array([0.85, 1.03, 1.10], np.float32)  # R, G, B: shadows on skin are warm
 
-# Points of the mesh along each fold of the right half, from above down or from outside in.
-LINES = {
-    "beside the nose": (129, 203, 206, 216, 212),
-    "under the eye": (228, 229, 230, 231, 232),
+# Drawn folds: width of the dark line and of the light round it in eye distances, how light it is,
+# and the logarithm of their darkness for each eye distance that the skin has moved.
+CREASE, BULGE, LIGHT = 0.014, 0.040, 0.35
+DRAWN = 1.1
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A line along which the right half of a face folds; `MIRROR` has the left one.
+
+    Args:
+        points: the line, from above down or from inside out: each is the mean of these of the mesh.
+        moving: points of the mesh whose movement folds the skin.
+        towards: the direction (x, y) in which it does, in the crop.
+        measured: name of its profile in `folds.json`; None for a drawn one.
+        share: of the depth that it would have by itself.
+    """
+
+    points: tuple[tuple[int, ...], ...]
+    moving: tuple[int, ...]
+    towards: tuple[float, float]
+    measured: str | None = None
+    share: float = 1.0
+
+
+BESIDE_NOSE = ((129,), (203,), (206,), (216,), (212,))
+UNDER_EYE = ((228,), (229,), (230,), (231,), (232,))
+BETWEEN_BROWS = ((9, 9, 107), (8, 55), (8, 168, 193), (168, 193))
+FOREHEAD = (  # each begins on the other half
+    ((336, 337), (9, 151), (107, 108), (66, 69), (105, 104)),
+    ((337,), (151,), (108,), (69,), (104,)),
+    ((337, 338), (151, 10), (108, 109), (69, 67), (104, 103)),
+)
+CORNER, INNER_BROW, BROW, NOSTRIL = (61,), (55, 107), (107, 66, 105), (129, 64)
+OUT_AND_UP, IN_AND_DOWN, UP = (-1, -1), (1, 1), (0, -1)
+
+SMILE = {
+    "beside the nose": Fold(BESIDE_NOSE, CORNER, OUT_AND_UP, "beside the nose"),
+    "under the eye": Fold(UNDER_EYE, CORNER, OUT_AND_UP, "under the eye"),
 }
-CORNER = 61  # of the mouth, right
+FOLDS = (
+    *SMILE.values(),
+    Fold(BESIDE_NOSE, NOSTRIL, UP, "beside the nose"),
+    Fold(BETWEEN_BROWS, INNER_BROW, IN_AND_DOWN),
+    *(Fold(row, BROW, UP, share=share) for row, share in zip(FOREHEAD, (0.7, 1, 0.6), strict=True)),
+)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How a fold changes the light, averaged over people.
+    """How a fold changes the light.
 
     Args:
         light: (ALONG, ACROSS) float32, the logarithm of what brightness is multiplied with.
-        growth: for each eye distance that the corner of the mouth moves out and up.
+        growth: for each eye distance of movement.
     """
 
     light: np.ndarray
@@ -45,58 +86,68 @@ class Profile:
 
 
 @cache
-def profiles() -> dict[str, Profile]:
-    """What comes with the package, by the names of `LINES`."""
+def measured() -> dict[str, Profile]:
+    """The profiles of a smile's folds, by name, averaged over people."""
     told = json.loads((files(__package__) / "folds.json").read_text("utf-8"))
-    return {name: Profile(np.float32(told[name]["light"]), told[name]["growth"]) for name in LINES}
+    return {name: Profile(np.float32(each["light"]), each["growth"]) for name, each in told.items()}
 
 
-def smile_folds(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """What the folds of a smile multiply the skin's colour with, (side, side, 3) float32.
+@cache
+def drawn() -> Profile:
+    """A fine line with light beside it, fading out at both ends."""
+    along = np.sin(np.pi * np.linspace(0, 1, ALONG))
+    across = np.linspace(-REACH, REACH, ACROSS)
+    section = LIGHT * np.exp(-((across / BULGE) ** 2)) - np.exp(-((across / CREASE) ** 2))
+    section[[0, -1]] = 0
+    return Profile(np.float32(np.outer(along, section)), DRAWN / DEPTH)
+
+
+def folds(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """What folds multiply the skin's colour with, (side, side, 3) float32.
 
     Args:
         source, target: (478, 3) meshes in crop pixels, before and after.
 
     Returns:
-        1 where nothing changes: everywhere, where no corner of the mouth moves outwards or up.
+        1 where nothing changes.
     """
     depth = np.zeros((WORKING.side, WORKING.side), np.float32)
     right, left = eye_centres(target)
     unit = np.hypot(*(left - right))
-    for mirrored in (False, True):
-        pulled = pull(source, target, mirrored)
-        if pulled <= 0:
-            continue
-        for name, profile in profiles().items():
-            strength = DEPTH * profile.growth * min(pulled, MOST)
-            part, at = _nearest(*line(target, name, mirrored), unit)
-            depth[part] += strength * cv2.remap(profile.light, *at, cv2.INTER_LINEAR)
+    for fold in FOLDS:
+        profile = measured()[fold.measured] if fold.measured else drawn()
+        for mirrored in (False, True):
+            moved = min(movement(fold, source, target, mirrored), MOST)
+            if moved > 0:
+                part, at = _nearest(*line(fold, target, mirrored), unit)
+                light = cv2.remap(profile.light, *at, cv2.INTER_LINEAR)
+                depth[part] += DEPTH * fold.share * profile.growth * moved * light
     return np.exp(depth[..., None] * TINT)
 
 
-def pull(source: np.ndarray, target: np.ndarray, mirrored: bool) -> float:
-    """How far a corner of the mouth moves outwards and up, in eye distances.
+def movement(fold: Fold, source: np.ndarray, target: np.ndarray, mirrored: bool) -> float:
+    """How far the skin moves as the fold wants it, in eye distances; negative, the other way.
 
     Args:
         source, target: (478, 3) meshes in crop pixels: the eyes are level.
-        mirrored: the left corner, not the right one.
+        mirrored: in the left half, not the right one.
     """
     right, left = eye_centres(target)
-    corner = MIRROR[CORNER] if mirrored else CORNER
-    x, y = (np.asarray(target) - source)[corner, :2] / np.hypot(*(left - right))
-    return float((x if mirrored else -x) - y)
+    chosen = list(fold.moving)
+    moved = (np.asarray(target) - source)[MIRROR[chosen] if mirrored else chosen, :2].mean(0)
+    x, y = fold.towards
+    return float(moved @ [-x if mirrored else x, y] / np.hypot(*(left - right)))
 
 
-def line(mesh: np.ndarray, name: str, mirrored: bool) -> tuple[np.ndarray, np.ndarray]:
+def line(fold: Fold, mesh: np.ndarray, mirrored: bool) -> tuple[np.ndarray, np.ndarray]:
     """A fold on a face: the cubic through its points, (ALONG, 2), and its normals, as long as 1.
 
     Args:
         mesh: (478, 3).
-        name: of `LINES`.
-        mirrored: on the left half, where normals point to the same side of the fold.
+        mirrored: in the left half, where normals point to the same side of the fold.
     """
-    chosen = list(LINES[name])
-    points = np.asarray(mesh)[MIRROR[chosen] if mirrored else chosen, :2]
+    half = np.asarray(mesh)[MIRROR if mirrored else slice(None), :2]
+    points = np.array([half[list(chosen)].mean(0) for chosen in fold.points])
     reached = np.r_[0, np.hypot(*np.diff(points, axis=0).T).cumsum()]
     where = reached / reached[-1]
     cubic = [np.polynomial.Polynomial.fit(where, axis, 3, domain=[0, 1]) for axis in points.T]
@@ -114,7 +165,7 @@ def _nearest(
 
     Returns:
         Rows and columns of the crop, and column and row of the profile there; those that are not
-        near lie on its rim, where it is 0.
+        near, or are past its ends, lie on its rim, where it is 0.
     """
     reach = REACH * unit
     low = np.clip(np.floor(points.min(0) - reach).astype(int), 0, WORKING.side)
@@ -123,7 +174,7 @@ def _nearest(
     away = pixels[..., None, :] - points
     place = (away**2).sum(-1).argmin(-1)
     nearest = np.take_along_axis(away, place[..., None, None], 2)[..., 0, :]
-    side = np.sign((nearest * normals[place]).sum(-1))
-    column = (side * np.hypot(*np.moveaxis(nearest, -1, 0)) / reach + 1) / 2 * (ACROSS - 1)
+    aside = (nearest * normals[place]).sum(-1)  # not away: between two samples it is the same
+    column = (aside / reach + 1) / 2 * (ACROSS - 1)
     at = (np.clip(column, 0, ACROSS - 1).astype(np.float32), place.astype(np.float32))
     return (slice(low[1], high[1]), slice(low[0], high[0])), at

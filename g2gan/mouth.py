@@ -24,6 +24,7 @@ BELOW_LIP = 0.035  # the upper incisors' edge below the line between closed lips
 CLOSED = 0.008  # gap between lips below which nothing shows
 CAVITY = (0.07, 0.035, 0.033)  # colour where nothing is, for white light of 1
 BRIGHTER = np.array([1.60, 1.53, 1.42])  # lit teeth than the whites of the eyes, and yellower
+SHADOW = np.array([0.75, 1.0, 1.1], np.float32)  # R, G, B: what light is left comes off gums
 CHIN = (148, 152, 377)
 DARK = 0.75  # share of the skin's white below which eyes do not show theirs
 SMILING, DROPPED = 0.07, 0.12  # drop of the chin up to which nothing is laid in, and from which all
@@ -133,7 +134,7 @@ def put_mouth(
     inside = np.full((height, width, 3), CAVITY, np.float32)
     inside = put(mouth.lower[level], edge + drop - mouth.drops[level], inside)
     inside = put(mouth.upper, edge, inside) * white
-    inside *= _shade(lips, low, (height, width), pose.scale)[..., None]
+    inside *= _shade(lips, low, (height, width), pose.scale)[..., None] ** SHADOW
     hole = cv2.GaussianBlur(
         filled(lips - low, (height, width)), (0, 0), max(0.5, 0.008 * pose.scale)
     )

@@ -23,7 +23,7 @@ LOOKS: dict[str, dict[str, float]] = {
     "happiness/closed lips": RECIPES["happiness"][1],
     "laugh": {
         "mouthSmile": 0.9, "mouthUpperUp": 0.4, "jawOpen": 0.26, "mouthLowerDown": 0.2,
-        "cheekSquint": 0.8, "eyeSquint": 0.6, "shade": 0.2,
+        "cheekSquint": 0.5, "eyeSquint": 0.6, "shade": 0.2,
     },
     "lopsided grin": {
         "mouthSmile_L": 0.75, "mouthDimple_L": 0.4, "cheekSquint_L": 0.5, "eyeSquint_L": 0.3,

@@ -3,7 +3,7 @@
     python -m train.fold_profiles checkpoints/g2gan-london --london ../shared/data/london
 
 The training people's neutral photos are given the smile of their other photo. The real smile's
-brightness over the made one's, along the lines of `g2gan.folds`, shows every person's folds a
+brightness over the made one's, along the lines of `g2gan.folds.SMILE`, shows every person's folds a
 little beside the line; laid on top of each other they give the profile. Folds that the pipeline
 already lays in are taken out first, so that the weights alone decide.
 """
@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from g2gan import G2GAN
 from g2gan.alignment import WORKING, crop, eye_centres, invert, transform
-from g2gan.folds import ACROSS, LINES, MOST, REACH, line, pull, smile_folds
+from g2gan.folds import ACROSS, MOST, REACH, SMILE, Fold, folds, line, movement
 from g2gan.images import open_photo
 from g2gan.paste import luminance
 from train.files import write_text
@@ -27,8 +27,10 @@ from train.sources import Pair, london_pairs
 PROFILES = Path(__file__).resolve().parents[1] / "g2gan" / "folds.json"
 SHARP = 0.5  # pixels of the crop by which brightness is blurred: grain is no fold
 BROAD = 6.0  # pixels: what is broader than this is light, and the generator's
-DARK = 8  # levels added before the logarithm
-SMILES = 0.10  # of `pull`, from which a smile's folds are averaged
+DARK = 8  # levels, added before the logarithm
+SMILES = (
+    0.10  # eye distances that the mouth's corner moves, from which a smile's folds are averaged
+)
 ASTRAY = 0.04  # eye distances that a fold may lie beside its line
 STIFF = 0.3  # cost of a step sideways from one sample along the fold to the next
 HOME = 0.5  # cost of lying `ASTRAY` beside the line; both in shares of a perfect match
@@ -48,7 +50,7 @@ def main() -> None:
     seen = [half for pair in pairs for half in strips_of(pipe, pair)]
     pulls = np.array([pulled for pulled, _ in seen])
     told = {}
-    for name in LINES:
+    for name in SMILE:
         strips = np.stack([strips[name] for _, strips in seen])
         told[name] = profile(strips, pulls)
         light = told[name]["light"]
@@ -60,7 +62,7 @@ def strips_of(pipe: G2GAN, pair: Pair) -> list[tuple[float, dict[str, np.ndarray
     """Both halves of a face: how far the smile pulls the mouth's corner, and the light along folds.
 
     Returns:
-        For each half `g2gan.folds.pull` and, by name, (ALONG, wider than ACROSS) float32, the
+        For each half the corner's movement and, by name, (ALONG, wider than ACROSS) float32, the
         logarithm of the real smile's brightness over the made one's.
     """
     neutral, smiling = (open_photo(path).rgb for path in (pair.neutral, pair.smiling))
@@ -70,12 +72,12 @@ def strips_of(pipe: G2GAN, pair: Pair) -> list[tuple[float, dict[str, np.ndarray
     asked = transform(invert(to_crop), target)[:, :2]
     made = pipe.synthesize(neutral, landmarks=asked, face=before, from_neutral=True).images[0]
     ratio = _log_light(smiling, from_smile) - _log_light(np.asarray(made), to_crop)
-    ratio += np.log(smile_folds(source, target)).mean(2)
+    ratio += np.log(folds(source, target)).mean(2)
     ratio -= cv2.GaussianBlur(ratio, (0, 0), BROAD)
     return [
         (
-            pull(source, target, mirrored),
-            {name: _strip(ratio, target, name, mirrored) for name in LINES},
+            movement(SMILE["beside the nose"], source, target, mirrored),
+            {name: _strip(ratio, target, fold, mirrored) for name, fold in SMILE.items()},
         )
         for mirrored in (False, True)
     ]
@@ -87,9 +89,9 @@ def _log_light(rgb: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return np.log(cv2.GaussianBlur(light, (0, 0), SHARP) + DARK)
 
 
-def _strip(ratio: np.ndarray, mesh: np.ndarray, name: str, mirrored: bool) -> np.ndarray:
+def _strip(ratio: np.ndarray, mesh: np.ndarray, fold: Fold, mirrored: bool) -> np.ndarray:
     """The picture along a fold, `ASTRAY` wider than a profile on either side."""
-    points, normals = line(mesh, name, mirrored)
+    points, normals = line(fold, mesh, mirrored)
     right, left = eye_centres(mesh)
     columns = (np.arange(ACROSS + 2 * margin()) - margin()) / (ACROSS - 1) * 2 - 1
     steps = columns * REACH * np.hypot(*(left - right))
