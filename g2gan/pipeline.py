@@ -74,7 +74,10 @@ class G2GAN(CheckpointedPipeline):
 
     @property
     def looks(self) -> tuple[str, ...]:
-        """Variants and combinations ("laugh", "wink left"), usable wherever an expression is."""
+        """Variants and combinations ("laugh", "wink left"), usable wherever an expression is.
+
+        "look at camera" and "open eyes" are among them: they end where the face's own eyes ask for.
+        """
         return self.shape_model.looks
 
     @property
@@ -286,7 +289,8 @@ class G2GAN(CheckpointedPipeline):
         if not from_neutral:
             start = self._editor.remove(start)
         if landmarks is None:
-            return opened, start, self._editor.shapes.deform(start.mesh, parameters)
+            mesh = self._editor.shapes.deform(start.mesh, parameters)
+            return opened, start, mesh + self.shape_model.aimed(start.mesh, weights)
         return opened, start, self._asked_mesh(start.mesh, landmarks)
 
     def _with_expression_of(self, expressed: State, neutral: State, other: State) -> State:

@@ -215,6 +215,20 @@ def test_sliders_mix_and_sides_can_be_set_apart(visit, photos):
     assert "happiness" not in saved_preset(page).edits[0].expression
 
 
+def test_one_click_turns_the_eyes_to_the_camera_and_another_takes_it_back(visit, photos):
+    page = visit(photos / "red.png")
+    look = page.get_by_role("button", name="Look at camera")
+    look.click()
+    playwright.expect(look).to_have_attribute("aria-pressed", "true")
+    (edit,) = saved_preset(page).edits
+    assert edit == FaceEdit(expression={"look at camera": 1.0}, keep_expression=True)
+    page.locator(".look[data-look='laugh']").click()  # beside it, not in its place
+    assert set(saved_preset(page).edits[0].expression) == {"laugh", "look at camera"}
+    look.click()
+    playwright.expect(look).to_have_attribute("aria-pressed", "false")
+    assert set(saved_preset(page).edits[0].expression) == {"laugh"}
+
+
 def test_looks_are_shown_on_the_visitors_own_face(visit, photos):
     page = visit(photos / "red.png")
     pictures = page.evaluate(
@@ -306,6 +320,11 @@ EDITS = {
     "nothing": FaceEdit(keep_expression=True),
     "a look": FaceEdit(expression={"laugh": 1.2}, keep_expression=True),
     "a corner": FaceEdit(moves={48: (-0.08, -0.06)}, keep_expression=True),
+    "eyes": FaceEdit(
+        expression={"look at camera": 0.8, "open eyes": 1.0, "laugh": 0.3},
+        moves={48: (-0.08, -0.06), 68: (0.02, 0)},
+        keep_expression=True,
+    ),
     "far beyond": FaceEdit(moves={8: (0.0, 0.7), 57: (0.1, 0.5)}, keep_expression=True),
     "everything": FaceEdit(
         expression={"happiness": 0.7, "smile left": -0.5},

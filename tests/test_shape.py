@@ -7,7 +7,7 @@ from tiny import LEFT_CORNER, RIGHT_CORNER, eye_distance, face_mesh, people, smi
 from g2gan.errors import PartError, UnknownExpressionError
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, MIRROR, RIGHT_EYE, RIGHT_IRIS
 from g2gan.shape import HANDLES, PARTS, ShapeModel
-from train.fit_shape import cross_fitted_neutrals
+from train.fit_shape import cross_fitted_neutrals, fit_shape_model
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -197,6 +197,32 @@ def test_cross_fitted_guesses_are_of_people_who_were_not_in_the_fit():
     assert (again[2] != of_smiling[2]).any()
 
 
+def test_a_persons_other_pairs_are_not_in_their_fit_either():
+    neutral, smiling = people(6, seed=3)
+    names = ["a", "b", "c", "a~1", "b~1", "c~1"]
+    before = cross_fitted_neutrals(neutral, smiling, people=names)[1]
+    changed = smiling.copy()
+    changed[3] = 2 * smiling[3] - neutral[3]
+    after = cross_fitted_neutrals(neutral, changed, people=names)[1]
+    np.testing.assert_array_equal(after[0], before[0])
+    assert (after[1] != before[1]).any()
+
+
+def test_every_photographed_expression_is_learned_under_its_name_and_the_nameless_under_none():
+    neutral, smiling = people(8, seed=3)
+    strong = neutral + 2 * (smiling - neutral)  # of the same mouths
+    both = np.concatenate([neutral, neutral])
+    names = ["happiness"] * 8 + ["surprise"] * 8
+    model = fit_shape_model(both, np.concatenate([smiling, strong]), expressions=names)
+    assert model.expressions == ("neutral", "happiness", "surprise")
+    mesh = face_mesh()
+    moved = [rms(model.express(mesh, {name: 1.0}) - mesh) for name in model.expressions[1:]]
+    assert 1.5 < moved[1] / moved[0] < 2.5
+    nameless = fit_shape_model(neutral, smiling, expressions=[None] * 8)
+    assert nameless.expressions == ("neutral",)
+    assert rms(nameless.neutral(smiling[0, 0]) - smiling[0, 0]) > 1
+
+
 def test_asked_landmarks_are_met_and_the_rest_of_the_face_goes_along():
     model, mesh = tiny_shape_model(), face_mesh()
     unit, asked = eye_distance(mesh), smile(mesh)
@@ -328,6 +354,36 @@ def test_closed_lids_open_and_narrow_ones_stay_narrow():
     for lower, upper in lids:
         gaps = [(each[lower, 1] - each[upper, 1]).mean() for each in (opened, mesh)]
         assert gaps[0] == pytest.approx(gaps[1], rel=0.05)
+
+
+def test_looks_of_the_eyes_blend_with_what_was_learned():
+    """They lead from where a face's own eyes are; half of one goes half the way."""
+    model, mesh = tiny_shape_model(), mean_shape() * 100
+    assert model.looks[-2:] == ("look at camera", "open eyes")
+    assert set(model.looks) <= set(model.names)
+    asleep = mesh.copy()
+    for ring in (RIGHT_EYE, LEFT_EYE):
+        asleep[list(ring[1:8]), 1] = asleep[list(ring[:8:-1]), 1]
+    asleep[RIGHT_IRIS:, 0] += 5
+    np.testing.assert_allclose(
+        model.express(asleep, {"look at camera": 1}), model.look_at_camera(asleep), atol=1e-9
+    )
+    half = model.express(asleep, {"open eyes": 0.5}) - asleep
+    np.testing.assert_allclose(2 * half, model.open_eyes(asleep) - asleep, atol=1e-9)
+    both = model.express(asleep, {"open eyes": 1, "look at camera": 1, "happiness": 0.7})
+    smiling = model.express(asleep, {"happiness": 0.7}) - asleep
+    np.testing.assert_allclose(
+        both - smiling, model.look_at_camera(model.open_eyes(asleep)), atol=1e-9
+    )
+    moved = model.drag(asleep, {"look at camera": 1}, {})
+    np.testing.assert_allclose(moved, model.look_at_camera(asleep), atol=1e-9)
+
+
+def test_the_paper_s_landmarks_have_no_looks_of_the_eyes():
+    flat = ShapeModel(points=68)
+    assert flat.looks == ()
+    with pytest.raises(UnknownExpressionError):
+        flat.parameters_of({"open eyes": 1})
 
 
 def test_lids_move_as_far_as_the_person_s_own_eyes_are_open():

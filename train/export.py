@@ -7,6 +7,7 @@ import argparse
 import json
 import platform
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -16,7 +17,9 @@ from g2gan.models.warp_generator import WarpGenerator
 from g2gan.pipeline import G2GAN
 from g2gan.shape import ShapeModel
 from train.card import weights_digest
+from train.origins import origins
 from train.prepare import MANIFEST, SHAPE_MODEL
+from train.sources import person_of
 from train.trainer import CURVES, STATE
 
 RECORD = "training.json"
@@ -72,12 +75,13 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
     G2GAN(**networks, shape_model=shape_model).save_pretrained(unfinished)
     manifest = json.loads((data / MANIFEST).read_text("utf-8"))
     training = {
-        "people": len(manifest["people"]),
+        "people": len({person_of(name) for name in manifest["people"]}),
         "data": {
             "licence": manifest["licence"],
             "sha256": manifest["shard"]["sha256"],
             "neutral_only": len(manifest["neutral_only"]),
             "animated": manifest["animated"],
+            "pictures": dict(Counter(origins(data).values())),
         },
         "machine": {"processor": platform.machine(), "torch": torch.__version__},
         "directions": record,

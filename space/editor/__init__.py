@@ -22,7 +22,7 @@ from g2gan.preset import FARTHEST, FaceEdit, Preset
 from g2gan.shape import LEFT_GAZE, RELUCTANCE, RIGHT_GAZE, SPREAD
 from space.edits import asked_mesh, finished
 from space.hardware import AT_ONCE
-from space.offers import looks, shortcuts, sliders, twins
+from space.offers import SHORTCUTS, looks, shortcuts, sliders, twins
 from space.views import View, as_data_url, as_floats
 from space.visits import Start, Visit, Visits
 from space.words import in_one_line
@@ -86,7 +86,7 @@ class Server:
             "start": self._start(start, view),
             "model": self._model(start.face.mesh),
             "small": as_data_url(small.see(start).rgb),
-            "looks": looks(self._pipe),
+            "looks": [each for each in looks(self._pipe) if each["name"] not in SHORTCUTS],
             "sliders": sliders(self._pipe),
             "shortcuts": shortcuts(self._pipe.shape_model, start.face.mesh),
         }
@@ -143,10 +143,9 @@ class Server:
         visit, preset = self._visits.get(asked["key"]), Preset.from_text(str(asked["text"]))
         edits = {}
         for edit in preset.edits:
-            self._pipe.shape_model.parameters_of(dict(edit.expression))  # are the names known?
+            self._pipe.shape_model.parameters_of(edit.expression)  # are the names known?
             shares = {
-                name: min(max(edit.intensity * share, -FARTHEST), FARTHEST)
-                for name, share in edit.expression.items()
+                name: min(max(share, -FARTHEST), FARTHEST) for name, share in edit.shares.items()
             }
             for face in range(len(visit.faces)) if edit.faces == "all" else edit.faces:
                 if face >= len(visit.faces):
@@ -178,7 +177,7 @@ class Server:
         return np.asarray(edit.images[0])
 
     def _start(self, start: Start, view: View) -> dict:
-        """Pixels, mesh, and what parameters and moves do to it, as shares of the view's side."""
+        """Pixels, mesh, and what an edit does to it, as shares of the view's side."""
         shape_model = self._pipe.shape_model
         pose = shape_model.pose(start.face.mesh)
         longest = max(view.box[2] - view.box[0], view.box[3] - view.box[1])
@@ -188,6 +187,10 @@ class Server:
             "picture": as_data_url(view.see(start).rgb),
             "mesh": as_floats(view.shares(start.face.mesh)),
             "basis": as_floats(np.einsum("pck,cd->pdk", basis, turn)),
+            "aims": {
+                name: as_floats(shape_model.aimed(start.face.mesh, {name: 1.0})[:, :2] / longest)
+                for name in SHORTCUTS
+            },
             "axes": {
                 "x": turn[0].tolist(),
                 "y": turn[1].tolist(),
@@ -213,7 +216,8 @@ class Server:
             "apart": as_floats(shape_model.apart()),
             "reach": SPREAD,
             "table": {
-                name: shape_model.parameters_of({name: 1.0}).tolist() for name in shape_model.names
+                name: shape_model.parameters_of({name: 1.0}).tolist()
+                for name in shape_model.learned
             },
             "twins": twins(self._pipe),
             "triangles": drawing_order(mesh).ravel().tolist(),

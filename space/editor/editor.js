@@ -437,22 +437,22 @@ find(".looks").addEventListener("click", (event) => {
 });
 
 function buildShortcuts(shortcuts) {
-  const button = ({ label, moves }, i) =>
-    `<button type="button" data-shortcut="${i}" ${Object.keys(moves).length ? "" : "disabled"}>${label}</button>`;
+  const button = ({ label }, i) => `<button type="button" data-shortcut="${i}">${label}</button>`;
   find(".shortcuts").innerHTML = shortcuts.map(button).join("");
 }
 
-function isTaken({ moves }) {
-  const now = edit().moves, all = Object.entries(moves);
-  return all.length > 0 && all.every(([i, move]) => now[i]?.join() === move.join());
+function isTaken({ names }) {
+  return names.every((name) => edit().expression[name]);
 }
 
 find(".shortcuts").addEventListener("click", (event) => {
   const shortcut = session?.answer.shortcuts[event.target.dataset.shortcut];
   if (!shortcut) return;
-  const next = copy(edit());
-  if (isTaken(shortcut)) for (const landmark of Object.keys(shortcut.moves)) delete next.moves[landmark];
-  else Object.assign(next.moves, copy(shortcut.moves));
+  const next = copy(edit()), taken = isTaken(shortcut);
+  for (const name of shortcut.names) {
+    if (taken) delete next.expression[name];
+    else next.expression[name] = 1;
+  }
   change(next);
   commit();
 });
