@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from g2gan.alignment import Frame, transform
+from g2gan.alignment import EYE_CORNERS, Frame, transform
 from g2gan.mesh import MIRROR
 from g2gan.shape import ShapeModel
 from train.sources import person_of
@@ -111,6 +111,22 @@ def _strong_mean(moved: np.ndarray) -> np.ndarray:
     sizes = np.linalg.norm(moved.mean(1).reshape(len(moved), -1), axis=1)
     strong = sizes >= np.quantile(sizes, STRONGER_HALF)
     return _with_mirrors(moved[strong]).mean((0, 1))
+
+
+def _opens_lips(smiling: np.ndarray, neutral: np.ndarray) -> np.ndarray:
+    """Whose smile shows teeth, (people,) boolean; everybody, where nobody's does.
+
+    Args:
+        smiling, neutral: meshes (people, readings, 478, 3).
+    """
+
+    def gap(meshes: np.ndarray) -> np.ndarray:
+        right, left = (meshes[..., pair, :2].mean(-2) for pair in map(list, EYE_CORNERS))
+        lips = np.linalg.norm(meshes[..., 13, :2] - meshes[..., 14, :2], axis=-1)
+        return (lips / np.linalg.norm(left - right, axis=-1)).mean(1)
+
+    opened = gap(smiling) - gap(neutral) > OPENED
+    return opened if opened.any() else ~opened
 
 
 def _sized_model(animated: AnimatedShapes | None, photographed: set[str]) -> ShapeModel:
