@@ -17,8 +17,11 @@ import cv2
 import numpy as np
 import torch
 
+from g2gan.alignment import WORKING, crop, transform
+from train.animate import dress, pose_mesh
 from train.config import PRESETS
-from train.data import PreparedSet, batch_at
+from train.data import PreparedSet, batch_at, warped_crop
+from train.expressions import draw
 from train.files import write_json, write_text
 from train.paper import ASSUMED
 from train.paper_data import AlignedSequence, PaperSet, paper_batch_at
@@ -55,6 +58,7 @@ def main() -> None:
     }
     if arguments.data:
         results["loaders"]["ours"] = in_its_own_process(time_our_loader, arguments.data)
+        results["loaders"]["animating alone"] = in_its_own_process(time_animating, arguments.data)
     results["load"].append(round(os.getloadavg()[1], 1))
     write_json(RESULTS, results)
     write_text(PAGE, page(results))
@@ -106,6 +110,28 @@ def time_our_loader(folder: Path) -> dict:
     """The same of a prepared set's augmented samples."""
     data, size = PreparedSet(folder), PRESETS["london-synthesis"].batch
     return rates(lambda step: batch_at(data, "synthesis", 0, step, size), size)
+
+
+def time_animating(folder: Path) -> dict:
+    """The same of pictures of 256 px that are animated, from mesh and neutral crop on."""
+    data = PreparedSet(folder)
+    rng = np.random.default_rng(0)
+    rest = [(data.images[f"{p}/neutral"], data.meshes[f"{p}/neutral"][0]) for p in data.people]
+    crops = []
+    for image, mesh in rest:
+        matrix = WORKING.matrix(mesh)
+        crops.append((crop(image, matrix, WORKING.side), matrix, transform(matrix, mesh), image))
+    size = 4
+
+    def animated(step: int) -> None:
+        for number in range(step * size, (step + 1) * size):
+            photo, matrix, mesh, image = crops[number % len(crops)]
+            weights = draw(rng)[1]
+            target = pose_mesh(data.rig, mesh, weights)
+            moved = warped_crop(image, matrix, mesh, target)
+            dress(data.rig, moved, photo, mesh, target, weights)
+
+    return rates(animated, size)
 
 
 def rates(batch, size: int) -> dict:

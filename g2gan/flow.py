@@ -178,27 +178,34 @@ def _draw(
     triangles, corners, a, b, c = (each[solid] for each in (triangles, corners, a, b, c))
     area = area[solid, None]
 
-    labels = np.full(size, -1, np.int32)
-    for index, triangle in enumerate(np.rint(corners * 256).astype(np.int32)):
-        cv2.fillConvexPoly(labels, triangle, index, lineType=cv2.LINE_8, shift=8)
-    pixels = np.flatnonzero(labels >= 0)
-    y, x = (each.astype(np.float32) for each in np.divmod(pixels, size[1]))
     shift = (source_all - target_all)[triangles]
     to_b, to_c = c[:, ::-1] * [1, -1] / area, b[:, ::-1] * [-1, 1] / area
     table = np.hstack(
         [a, to_b, to_c, shift[:, 0], shift[:, 1] - shift[:, 0], shift[:, 2] - shift[:, 0]]
     )
-    table = np.ascontiguousarray(table.T, np.float32)
-    table = np.take(table, labels.ravel()[pixels], axis=1, mode="clip")  # unchecked: twice as fast
-    x -= table[0]
-    y -= table[1]
+    nowhere = len(table)  # its row is zero: no flow
+    table = np.ascontiguousarray(np.vstack([table, np.zeros(12)]).T, np.float32)
+
+    labels = np.full(size, nowhere, np.int32)
+    for index, triangle in enumerate(np.rint(corners * 256).astype(np.int32)):
+        cv2.fillConvexPoly(labels, triangle, index, lineType=cv2.LINE_8, shift=8)
+    near = np.take(table, labels.ravel(), axis=1, mode="clip")  # unchecked: twice as fast
+    near = near.reshape(-1, *size)
     # Barycentric coordinates, clipped: a drawn triangle covers pixels just outside itself, where a
-    # sliver's affine map would fling them far away.
-    weight_b = np.clip(table[2] * x + table[3] * y, 0, 1)
-    weight_c = np.clip(table[4] * x + table[5] * y, 0, 1 - weight_b)
-    flat = moved.reshape(-1, 2)
-    flat[pixels, 0] = table[6] + weight_b * table[8] + weight_c * table[10]
-    flat[pixels, 1] = table[7] + weight_b * table[9] + weight_c * table[11]
+    # sliver's affine map would fling them far away. In place: large temporary arrays are slow.
+    x = np.subtract(np.arange(size[1], dtype=np.float32), near[0], out=near[0])
+    y = np.subtract(np.arange(size[0], dtype=np.float32)[:, None], near[1], out=near[1])
+    weight_b, weight_c = near[2], near[4]
+    for weight, of_y in ((weight_b, near[3]), (weight_c, near[5])):
+        weight *= x
+        weight += np.multiply(of_y, y, out=of_y)
+    np.clip(weight_b, 0, 1, out=weight_b)
+    np.clip(weight_c, 0, np.subtract(1, weight_b, out=near[5]), out=weight_c)
+    for axis in (0, 1):
+        flow = near[6 + axis]
+        flow += np.multiply(weight_b, near[8 + axis], out=near[8 + axis])
+        flow += np.multiply(weight_c, near[10 + axis], out=near[10 + axis])
+        moved[..., axis] = flow
     return moved
 
 

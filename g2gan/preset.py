@@ -70,6 +70,11 @@ class FaceEdit:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """The expression at its intensity."""
+        return {name: self.intensity * share for name, share in self.expression.items()}
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -126,6 +131,15 @@ class Preset:
         if not isinstance(edits, list) or not edits:
             raise PresetError('a preset needs "edits", a list of at least one edit')
         return cls(tuple(_edit(edit) for edit in edits))
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """The preset of a file's text, of a link, or of a link's code.
+
+        Raises:
+            PresetError: as `from_json`.
+        """
+        return cls.from_json(text) if "{" in text else cls.from_code(text)
 
     def to_code(self) -> str:
         """The preset in letters, digits, - and _: for a link's end, `#preset=CODE`."""
@@ -224,8 +238,7 @@ def apply_to_face(pipe: "G2GAN", photo: "PhotoLike", face: "Face", edit: FaceEdi
     if first is not None and not edit.moves and not edit.expression:
         return first
     start, face = (photo, face) if first is None else (first.images[0], first.faces[0])
-    parameters = edit.intensity * shape.parameters_of(dict(edit.expression))
-    asked = shape.drag(face.mesh, parameters, dict(edit.moves))
+    asked = shape.drag(face.mesh, edit.shares, edit.moves)
     output = pipe.synthesize(start, landmarks=asked[:, :2], face=face, from_neutral=True)
     if first is not None:
         masks = [np.asarray(each.masks[0]) for each in (first, output)]

@@ -8,7 +8,7 @@ With `points=68` the same class holds the paper's model: shapes are the 68 landm
 z = 0, normalised by the eyes alone.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -65,7 +65,7 @@ class ShapeModel(CheckpointedModel):
 
     Args:
         expressions: names of the stored expressions, "neutral" first.
-        looks: names of variants and combinations ("laugh", "wink left").
+        looks: names of variants and combinations that were learned ("laugh", "wink left").
         controls: names of single movements ("open jaw", "smile left").
         components: columns of Φ.
         neutral_components: principal components of a shape that the neutral regressor reads.
@@ -114,8 +114,8 @@ class ShapeModel(CheckpointedModel):
 
     @property
     def looks(self) -> tuple[str, ...]:
-        """Named variants and combinations of expressions."""
-        return tuple(self.config.looks)
+        """Named variants and combinations: those that were learned, then those of `aimed`."""
+        return (*self.config.looks, *self._aims)
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -126,6 +126,11 @@ class ShapeModel(CheckpointedModel):
     def names(self) -> tuple[str, ...]:
         """All that `express` knows: expressions, looks, controls."""
         return self.expressions + self.looks + self.controls
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """Those that have parameters, in the order of the expression table's rows."""
+        return (*self.expressions, *self.config.looks, *self.controls)
 
     def pose(self, mesh: np.ndarray) -> Pose:
         """The similarity in space that carries the mean neutral face to `mesh` (478, 3).
@@ -143,7 +148,7 @@ class ShapeModel(CheckpointedModel):
         scale = float((spread * flip).sum() / ((model - model_centre) ** 2).sum())
         return Pose(scale, rotation, seen_centre - scale * model_centre @ rotation)
 
-    def express(self, neutral: np.ndarray, weights: dict[str, float]) -> np.ndarray:
+    def express(self, neutral: np.ndarray, weights: Mapping[str, float]) -> np.ndarray:
         """The neutral mesh (478, 3) with a blend of named expressions, eq. 8.
 
         Args:
@@ -153,10 +158,14 @@ class ShapeModel(CheckpointedModel):
         Raises:
             UnknownExpressionError: a name is not in `names`.
         """
-        return self.deform(neutral, self.parameters_of(weights))
+        return self.deform(neutral, self.parameters_of(weights)) + self.aimed(neutral, weights)
 
-    def parameters_of(self, weights: dict[str, float]) -> np.ndarray:
-        """Parameters p (components,) of a blend of named expressions."""
+    def parameters_of(self, weights: Mapping[str, float]) -> np.ndarray:
+        """Parameters p (components,) of a blend of names; the looks of `aimed` have none.
+
+        Raises:
+            UnknownExpressionError: a name is not in `names`.
+        """
         table = self._array("expression_table")
         total = np.zeros(table.shape[1])
         for name, weight in weights.items():
@@ -164,8 +173,32 @@ class ShapeModel(CheckpointedModel):
                 raise UnknownExpressionError(
                     f"unknown expression {name!r}; this checkpoint knows " + ", ".join(self.names)
                 )
-            total += weight * table[self.names.index(name)]
+            if name in self.learned:
+                total += weight * table[self.learned.index(name)]
         return total
+
+    def aimed(self, mesh: np.ndarray, weights: Mapping[str, float]) -> np.ndarray:
+        """What looks that nobody had to learn do to a face, (478, 3) in pixels.
+
+        "look at camera" and "open eyes" lead each face from where its own eyes are to a place that
+        is the same for all, so they are no displacement that everybody shares.
+
+        Args:
+            mesh: (478, 3), the face before.
+            weights: a blend as in `express`; its other names do nothing here.
+        """
+        moved = np.zeros_like(mesh)
+        for name, aim in self._aims.items():
+            if name in weights:
+                moved += weights[name] * (aim(mesh) - mesh)
+        return moved
+
+    @property
+    def _aims(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+        """Name -> the mesh at full weight; none with the paper's landmarks, which know no iris."""
+        if self.config.points == LANDMARKS:
+            return {}
+        return {"look at camera": self.look_at_camera, "open eyes": self.open_eyes}
 
     def deform(self, neutral: np.ndarray, parameters: np.ndarray) -> np.ndarray:
         """`s_N + Φ p`: the neutral mesh (478, 3) moved by parameters (components,), in its pose."""
@@ -285,20 +318,26 @@ class ShapeModel(CheckpointedModel):
         return mesh
 
     def drag(
-        self, start: np.ndarray, parameters: np.ndarray, moves: dict[int, tuple[float, float]]
+        self,
+        start: np.ndarray,
+        weights: Mapping[str, float],
+        moves: Mapping[int, tuple[float, float]],
     ) -> np.ndarray:
-        """`start + Φ p` with some landmarks moved by hand, the rest as plausible as it was.
+        """`express` with some landmarks moved by hand, the rest as plausible as it was.
 
         The moved points are held: parameters follow them as far as faces do that, reluctantly
         where it would move what nobody touched; what remains is spread smoothly round each.
 
         Args:
-            start: the mesh (478, 3) in pixels that parameters start from.
-            parameters: (components,), of the expression without the moves.
+            start: the mesh (478, 3) in pixels that the expression starts from.
+            weights: of the expression without the moves, as in `express`.
             moves: landmark, 0 to 67, or `RIGHT_GAZE` and `LEFT_GAZE` for the irises -> its (x, y)
                 in the head's frame: to the right and down, in eye distances.
+
+        Raises:
+            UnknownExpressionError: a name is not in `names`.
         """
-        pose = self.pose(start)
+        pose, parameters = self.pose(start), self.parameters_of(weights)
         basis = self.basis_of(pose.to_head(start))
         turn = pose.rotation[:, :2]
         moved = {
@@ -322,7 +361,7 @@ class ShapeModel(CheckpointedModel):
             )
             asked = asked - in_picture[held] @ (followed - parameters)
             parameters = followed
-        mesh = start + pose.displacement(basis @ parameters)
+        mesh = start + pose.displacement(basis @ parameters) + self.aimed(start, weights)
         if held:
             mesh[:, :2] += pose.scale * self._pull(self._handles[held]) @ asked
         for gaze, iris in ((RIGHT_GAZE, RIGHT_IRIS), (LEFT_GAZE, LEFT_IRIS)):

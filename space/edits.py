@@ -14,9 +14,7 @@ def asked_mesh(visit: Visit, start: Start, edit: FaceEdit) -> np.ndarray:
     Raises:
         UnknownExpressionError: the checkpoint does not know a name.
     """
-    shape_model = visit.pipe.shape_model
-    parameters = edit.intensity * shape_model.parameters_of(dict(edit.expression))
-    return shape_model.drag(start.face.mesh, parameters, dict(edit.moves))
+    return visit.pipe.shape_model.drag(start.face.mesh, edit.shares, edit.moves)
 
 
 def finished(visit: Visit, preset: Preset) -> Image.Image:

@@ -1,4 +1,4 @@
-"""What a checkpoint offers a visitor: looks to choose, sliders, and moves that one click makes.
+"""What a checkpoint offers a visitor: looks to choose, sliders, and looks that one click adds.
 
 Left and right in the names of looks and controls are the person's own; on the page they are the
 picture's, where the person's right side is on the left.
@@ -7,8 +7,8 @@ picture's, where the person's right side is on the left.
 import numpy as np
 
 from g2gan import G2GAN
-from g2gan.mesh import LEFT_IRIS, POINTS, RIGHT_IRIS
-from g2gan.shape import HANDLES, LEFT_GAZE, PARTS, RIGHT_GAZE, ShapeModel
+from g2gan.mesh import POINTS
+from g2gan.shape import ShapeModel
 from space.words import NAMES, label
 
 SIDES = (" right", " left")  # as the picture shows them from left to right
@@ -27,8 +27,9 @@ SLIDERS = (
     (("Look down", "look down"), ("Look up", "look up")),
     (None, ("Wrinkle nose", "wrinkle nose")),
 )
+# Looks that one click adds to a face as it is, whatever else is edited
+CAMERA, OPEN = SHORTCUTS = "look at camera", "open eyes"
 SHUT = 0.02  # eye distances that lids must have to move before opening them is offered
-TURN = 0.12  # eye distances that one click moves an iris at most
 
 
 def can_be_dragged(pipe: G2GAN) -> bool:
@@ -80,16 +81,9 @@ def twins(pipe: G2GAN) -> dict[str, str]:
 
 
 def shortcuts(model: ShapeModel, mesh: np.ndarray) -> list[dict]:
-    """Moves that one click makes on a face (478, 3), as {"label", "moves"} of a preset."""
-    pose = model.pose(mesh)
-    turned = pose.to_head(model.look_at_camera(mesh)) - pose.to_head(mesh)
-    irises = ((RIGHT_GAZE, RIGHT_IRIS), (LEFT_GAZE, LEFT_IRIS))
-    look = {
-        str(gaze): turned[iris, :2].clip(-TURN, TURN).round(4).tolist() for gaze, iris in irises
-    }
-    offered = [{"label": "Look at camera", "moves": look}]
-    opened = pose.to_head(model.open_eyes(mesh)) - pose.to_head(mesh)
-    lids = {str(k): opened[HANDLES[k], :2].round(4).tolist() for k in PARTS["eyes"]}
-    if max(abs(y) for _, y in lids.values()) > SHUT:
-        offered.append({"label": "Open eyes", "moves": look | lids})
+    """Looks that one click adds to a face (478, 3), as {"label", "names"}."""
+    offered = [{"label": label(CAMERA), "names": [CAMERA]}]
+    if np.abs(model.aimed(mesh, {OPEN: 1.0})).max() > SHUT * model.pose(mesh).scale:
+        # nobody saw where they look
+        offered.append({"label": label(OPEN), "names": [OPEN, CAMERA]})
     return offered

@@ -22,6 +22,12 @@ NAMES = {  # in the order in which they are offered
     "fear": "Afraid",
     "disgust": "Disgusted",
     "contempt": "Scornful",
+    "surprise/lips apart": "Surprised, lips apart",
+    "sadness/heavy lids": "Sad, heavy lids",
+    "anger/bared teeth": "Angry, teeth bared",
+    "fear/open mouth": "Afraid, mouth open",
+    "disgust/lips apart": "Disgusted, lips apart",
+    "contempt/pressed lips": "Scornful, lips pressed",
 }
 
 log = logging.getLogger("g2gan.space")

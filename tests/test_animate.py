@@ -13,7 +13,7 @@ from g2gan.landmarks import LandmarkDetector
 from g2gan.mesh import INNER_LIPS, LEFT_EYE, LEFT_IRIS, RIGHT_EYE
 from g2gan.shape import ShapeModel
 from train.animate import Rig, animate, pose_mesh
-from train.animated_set import animate_person
+from train.animated_set import animate_person, read_animated, write_animated
 from train.expressions import CONTROLS, LOOKS, RECIPES, draw, mirrored, of_parts, scaled
 from train.facekit import FaceKit, carry
 from train.sources import DataError
@@ -174,3 +174,30 @@ def test_a_folder_without_the_3d_face_says_what_is_missing(tmp_path):
             (tmp_path / "facekit.npz").write_bytes(content)
         with pytest.raises(DataError, match=r"facekit\.npz is missing or not what train\.download"):
             FaceKit.load(tmp_path)
+
+
+def test_what_was_made_before_a_kill_is_kept_and_the_rest_made_alike(
+    rig, photo, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("train.animated_set.FREE", 1)
+    monkeypatch.setattr("train.animated_set.GAINS", (0.7,))
+    people = [(name, *(np.ascontiguousarray(each) for each in photo)) for name in ("a", "b")]
+    write_animated(rig, people, tmp_path)
+    first, second = (tmp_path / f"{name}.safetensors" for name in ("a", "b"))
+    made, whole = first.stat().st_mtime_ns, second.read_bytes()
+    second.unlink()
+    (tmp_path / "b.safetensors.part").write_bytes(whole[:100])  # killed while it was written
+    write_animated(rig, people, tmp_path)
+    assert first.stat().st_mtime_ns == made
+    assert second.read_bytes() == whole
+    assert set(read_animated(tmp_path)) == {"a", "b"}
+
+
+@pytest.mark.slow
+def test_many_processes_animate_as_one_does(rig, photo, tmp_path):
+    people = [(name, *(np.ascontiguousarray(each) for each in photo)) for name in ("a", "b")]
+    for processes in (1, 2):
+        write_animated(rig, people, tmp_path / str(processes), processes)
+    for name, *_ in people:
+        one, two = (tmp_path / folder / f"{name}.safetensors" for folder in ("1", "2"))
+        assert one.read_bytes() == two.read_bytes()

@@ -81,7 +81,11 @@ def checkpoint(tmp_path: Path) -> Path:
     results = {"weights": card.weights_digest(folder), **distinct_results()}
     (folder / "results.json").write_text(json.dumps(results))
     training = {
-        "data": {"animated": ["anger"], "neutral_only": 3},
+        "data": {
+            "animated": ["anger"],
+            "neutral_only": 3,
+            "pictures": {"real": 5, "morphed": 6, "animated": 7},
+        },
         "directions": {"removal": {"images": 123456, "curves": [1, 2, 3]}},
     }
     (folder / "training.json").write_text(json.dumps(training))
@@ -150,8 +154,9 @@ def test_every_main_figure_is_metadata_that_the_hub_s_own_reader_understands(che
 
 def test_card_says_what_was_learned_from_photographs_and_what_from_animated_ones(checkpoint):
     text = card.card(checkpoint)
-    assert "learned from photographs: neutral, happiness." in text
-    assert "animated photographs: anger, wink left." in text
+    assert "learned from photographs of them: neutral, happiness." in text
+    assert "never seen in a photograph: anger, wink left." in text
+    assert "5 real, 6 morphed, 7 animated" in text
 
 
 def test_card_counts_the_people_who_trained(checkpoint):
@@ -218,7 +223,11 @@ def test_the_expressions_figures_are_in_the_card_and_another_s_are_refused(check
     path.write_text(json.dumps(measured_expressions(weights)), "utf-8")
     text = card.card(checkpoint)
     assert "| ours: rises most | 94% | 100% |" in text
-    assert "ours 34.50 / 0.951, input unchanged 23.25 / 0.812" in text
+    means = card.read_results(checkpoint)["means"]["all"]["removal_honest"]
+    real = (means[method]["128"] for method in card.METHODS)
+    real = " | ".join(f"{m['psnr_face']:.2f} / {m['ssim_face']:.3f}" for m in real)
+    assert f"| removed, nothing told | real | {real} |" in text
+    assert "| removed, nothing told | animated | 34.50 / 0.951 |  | 23.25 / 0.812 |" in text
     path.write_text(json.dumps(measured_expressions("0" * 64)), "utf-8")
     with pytest.raises(CheckpointError, match="evaluate_expressions"):
         card.card(checkpoint)

@@ -74,6 +74,12 @@ def test_an_edit_goes_where_it_is_asked_to(photo, tmp_path):
     assert names(out.parent) == ["out.jpg"]
 
 
+def test_looks_whose_names_have_spaces_blend_on_the_command_line(photo, tmp_path):
+    out = tmp_path / "out.jpg"
+    assert run("synthesize", photo, "look at camera", "open eyes=0.5", "-o", out) == 0
+    assert changed(photo, out)
+
+
 def test_by_default_an_edit_lies_beside_its_photo(photo, tmp_path):
     before = photo.read_bytes()
     assert run("synthesize", photo, "happiness") == 0

@@ -141,7 +141,7 @@ def test_a_drag_follows_the_finger_and_is_painted_on_the_way(visit, photos, pipe
     assert abs(now[1] - at[1] + 12) < 1.5
     assert seen(page) != before
     assert number(page, "previews") - previews >= 3
-    page.wait_for_selector(f"{EDITOR}[data-side='768']")  # at rest it is sharp
+    page.wait_for_selector(f"{EDITOR}[data-sharp='yes']")  # at rest it is sharp
     preset = saved_preset(page)
     (edit,) = preset.edits
     assert edit.keep_expression
@@ -215,6 +215,20 @@ def test_sliders_mix_and_sides_can_be_set_apart(visit, photos):
     assert "happiness" not in saved_preset(page).edits[0].expression
 
 
+def test_one_click_turns_the_eyes_to_the_camera_and_another_takes_it_back(visit, photos):
+    page = visit(photos / "red.png")
+    look = page.get_by_role("button", name="Look at camera")
+    look.click()
+    playwright.expect(look).to_have_attribute("aria-pressed", "true")
+    (edit,) = saved_preset(page).edits
+    assert edit == FaceEdit(expression={"look at camera": 1.0}, keep_expression=True)
+    page.locator(".look[data-look='laugh']").click()  # beside it, not in its place
+    assert set(saved_preset(page).edits[0].expression) == {"laugh", "look at camera"}
+    look.click()
+    playwright.expect(look).to_have_attribute("aria-pressed", "false")
+    assert set(saved_preset(page).edits[0].expression) == {"laugh"}
+
+
 def test_looks_are_shown_on_the_visitors_own_face(visit, photos):
     page = visit(photos / "red.png")
     pictures = page.evaluate(
@@ -266,6 +280,17 @@ def test_the_other_face_of_a_photo_is_edited_by_itself(visit, photos):
     assert [edit.faces for edit in saved_preset(page).edits] == [(0,)]
 
 
+def test_everybody_gets_the_same_expression_by_one_click(visit, photos):
+    page = visit(photos / "two.png")
+    page.locator("[data-look='happiness']").click()
+    page.get_by_role("button", name="Same for everybody").click()
+    edits = saved_preset(page).edits
+    assert [edit.faces for edit in edits] == [(0,), (1,)]
+    assert edits[0].expression == edits[1].expression == {"happiness": 1}
+    page.get_by_role("button", name="Undo", exact=True).click()
+    assert [edit.faces for edit in saved_preset(page).edits] == [(0,)]
+
+
 def test_a_preset_comes_by_file_and_by_link_and_a_broken_one_is_explained(visit, photos, tmp_path):
     preset = Preset((FaceEdit(expression={"laugh": 0.8}, intensity=0.5, moves={57: (0.0, 0.05)}),))
     plain = Preset((FaceEdit(expression={"laugh": 0.4}, moves={57: (0.0, 0.05)}),))
@@ -295,6 +320,11 @@ EDITS = {
     "nothing": FaceEdit(keep_expression=True),
     "a look": FaceEdit(expression={"laugh": 1.2}, keep_expression=True),
     "a corner": FaceEdit(moves={48: (-0.08, -0.06)}, keep_expression=True),
+    "eyes": FaceEdit(
+        expression={"look at camera": 0.8, "open eyes": 1.0, "laugh": 0.3},
+        moves={48: (-0.08, -0.06), 68: (0.02, 0)},
+        keep_expression=True,
+    ),
     "far beyond": FaceEdit(moves={8: (0.0, 0.7), 57: (0.1, 0.5)}, keep_expression=True),
     "everything": FaceEdit(
         expression={"happiness": 0.7, "smile left": -0.5},

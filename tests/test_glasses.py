@@ -48,10 +48,11 @@ def test_rims_that_stay_have_not_moved(worn):
     assert rims_moved(picture, picture, pose, glasses) == pytest.approx((0, 0), abs=1e-9)
 
 
-def test_a_shift_is_measured_across_the_rims(worn):
-    """Down by 4: all of it at a rim's top and bottom, none at its sides."""
+@pytest.mark.parametrize("shift", [4, 10])
+def test_a_shift_is_measured_across_the_rims(worn, shift):
+    """Downwards: all of it at a rim's top and bottom, none at its sides."""
     _, picture, pose, glasses = worn
-    lower = np.roll(picture, 4, axis=0)
+    lower = np.roll(picture, shift, axis=0)
     mean, most = rims_moved(picture, lower, pose, glasses)
-    assert most == pytest.approx(4, abs=0.3)
-    assert 1.5 < mean < 4 < FARTHEST
+    assert most == pytest.approx(shift, abs=0.3)
+    assert 0.4 * shift < mean < shift < FARTHEST

@@ -15,6 +15,7 @@ from train.losses import (
     detail_l1,
     gradient_l1,
     identity_weight,
+    l1_of_each,
     mouth_squares,
     pixel_loss,
     pooled_l1,
@@ -131,6 +132,12 @@ def test_a_weight_of_1_everywhere_gives_plain_l1():
     expected = (a - b).abs().mean().item()
     assert weighted_l1(a, b, torch.ones_like(weight)).item() == pytest.approx(expected)
     assert weighted_l1(a, b, 7 * torch.ones_like(weight)).item() == pytest.approx(expected)
+
+
+def test_the_l1_of_each_picture_is_the_weighted_l1_of_that_picture_alone():
+    a, b, weight = pictures()
+    alone = [weighted_l1(*(x[k : k + 1] for x in (a, b, weight))).item() for k in range(2)]
+    assert l1_of_each(a, b, weight).tolist() == pytest.approx(alone)
 
 
 def test_weighted_l1_has_the_value_worked_out_by_hand():

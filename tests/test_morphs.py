@@ -6,6 +6,8 @@ from tiny import face_mesh, smile
 
 from g2gan.mesh import FACE_OVAL
 from train.morphs import SHARE, draw_parents, morph_picture
+from train.prepare import MORPHS
+from train.sources import split_people
 
 SIDE = 512
 
@@ -23,6 +25,15 @@ def test_parents_are_drawn_alike_each_time_and_everyone_is_first_in_turn():
     assert len({couple.name for couple in drawn}) == 6
     assert all(couple.first != couple.second for couple in drawn)
     assert all(SHARE[0] <= couple.share <= SHARE[1] for couple in drawn)
+
+
+def test_no_morph_has_a_test_person_among_its_parents():
+    """Drawn as `train.prepare` draws them: from the training split alone."""
+    split = split_people()
+    couples = draw_parents(split["train"], MORPHS)
+    parents = {person for couple in couples for person in (couple.first, couple.second)}
+    assert parents == set(split["train"])
+    assert not parents & set(split["test"])
 
 
 def test_more_couples_than_there_are_cannot_be_drawn():

@@ -125,6 +125,24 @@ def test_parts_that_are_not_exchanged_stay(pipe, photo, face):
     assert not np.allclose(all_parts, face.mesh[corner], atol=2)
 
 
+def test_looks_of_the_eyes_are_asked_for_by_name(pipe, photo, face):
+    """On the face as it is, they do what `remove` does to the shape of the eyes alone."""
+    names = ("open eyes", "look at camera")
+    assert set(names) <= set(pipe.looks)
+    kept = {"face": face, "from_neutral": True}
+    asked = pipe.synthesize(photo, dict.fromkeys(names, 1.0), **kept).faces[0]
+    model = pipe.shape_model
+    np.testing.assert_allclose(
+        asked.mesh, model.look_at_camera(model.open_eyes(face.mesh)), atol=1e-6
+    )
+    strip = pipe.interpolate(photo, "look at camera", steps=3, **kept)
+    np.testing.assert_allclose(strip.faces[-1].mesh, model.look_at_camera(face.mesh), atol=1e-6)
+    mixed = pipe.synthesize(photo, {"look at camera": 1.0, "happiness": 0.5}, face=face).faces[0]
+    smiling = pipe.synthesize(photo, {"happiness": 0.5}, face=face).faces[0]
+    corners = [61, 291]
+    np.testing.assert_allclose(mixed.mesh[corners], smiling.mesh[corners], atol=1e-6)
+
+
 def test_interpolation_starts_neutral_and_moves_evenly(pipe, photo, face):
     strip = pipe.interpolate(
         photo, "happiness", steps=5, intensity=1.2, face=face, from_neutral=True

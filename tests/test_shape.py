@@ -356,6 +356,36 @@ def test_closed_lids_open_and_narrow_ones_stay_narrow():
         assert gaps[0] == pytest.approx(gaps[1], rel=0.05)
 
 
+def test_looks_of_the_eyes_blend_with_what_was_learned():
+    """They lead from where a face's own eyes are; half of one goes half the way."""
+    model, mesh = tiny_shape_model(), mean_shape() * 100
+    assert model.looks[-2:] == ("look at camera", "open eyes")
+    assert set(model.looks) <= set(model.names)
+    asleep = mesh.copy()
+    for ring in (RIGHT_EYE, LEFT_EYE):
+        asleep[list(ring[1:8]), 1] = asleep[list(ring[:8:-1]), 1]
+    asleep[RIGHT_IRIS:, 0] += 5
+    np.testing.assert_allclose(
+        model.express(asleep, {"look at camera": 1}), model.look_at_camera(asleep), atol=1e-9
+    )
+    half = model.express(asleep, {"open eyes": 0.5}) - asleep
+    np.testing.assert_allclose(2 * half, model.open_eyes(asleep) - asleep, atol=1e-9)
+    both = model.express(asleep, {"open eyes": 1, "look at camera": 1, "happiness": 0.7})
+    smiling = model.express(asleep, {"happiness": 0.7}) - asleep
+    np.testing.assert_allclose(
+        both - smiling, model.look_at_camera(model.open_eyes(asleep)), atol=1e-9
+    )
+    moved = model.drag(asleep, {"look at camera": 1}, {})
+    np.testing.assert_allclose(moved, model.look_at_camera(asleep), atol=1e-9)
+
+
+def test_the_paper_s_landmarks_have_no_looks_of_the_eyes():
+    flat = ShapeModel(points=68)
+    assert flat.looks == ()
+    with pytest.raises(UnknownExpressionError):
+        flat.parameters_of({"open eyes": 1})
+
+
 def test_lids_move_as_far_as_the_person_s_own_eyes_are_open():
     model = tiny_shape_model()
     head = model.mean.double().numpy()

@@ -15,12 +15,11 @@ pytest.importorskip("gradio")
 from tiny import lively_pipeline, tiny_pipeline
 
 from g2gan import Face, FaceIndexError, NoFaceError, UnknownExpressionError
-from g2gan.mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
+from g2gan.mesh import LEFT_EYE, RIGHT_EYE
 from g2gan.preset import FaceEdit, Preset
-from g2gan.shape import LEFT_GAZE, RIGHT_GAZE
-from space.editor import Server
+from space.editor import SHARP, Server
 from space.edits import asked_mesh, finished
-from space.offers import looks, shortcuts, sliders, twins
+from space.offers import SHORTCUTS, looks, shortcuts, sliders, twins
 from space.views import View
 from space.visits import GONE, KEPT, GoneError, Start, Visits
 
@@ -176,6 +175,8 @@ def test_looks_begin_with_neutral_and_the_smiles(pipe):
         "laugh",
         "wink left",
         "wink right",
+        "look at camera",
+        "open eyes",
     ]
     assert [each["label"] for each in looks(pipe)][:3] == ["Neutral", "Smile", "Laugh"]
 
@@ -200,21 +201,6 @@ def test_twins_are_the_other_sides(pipe):
     assert all(pairs[pairs[name]] == name for name in pairs)
 
 
-def test_look_at_camera_brings_strayed_irises_back(pipe):
-    model = pipe.shape_model
-    straight = 200 * model.mean.numpy().astype(float) + [300, 300, 0]
-    strayed = straight.copy()
-    strayed[RIGHT_IRIS : RIGHT_IRIS + 5, 0] += 10  # 0.05 eye distances to the right
-    strayed[LEFT_IRIS : LEFT_IRIS + 5, 0] += 10
-    (look,) = shortcuts(model, strayed)
-    assert look["label"] == "Look at camera"
-    moved = {int(landmark): move for landmark, move in look["moves"].items()}
-    back = model.drag(strayed, model.parameters_of({}), moved)
-    np.testing.assert_allclose(
-        back[[RIGHT_IRIS, LEFT_IRIS]], straight[[RIGHT_IRIS, LEFT_IRIS]], atol=0.1
-    )
-
-
 def test_eyes_are_opened_by_one_click_where_they_are_closed(pipe):
     model = pipe.shape_model
     awake = 200 * model.mean.numpy().astype(float) + [300, 300, 0]
@@ -222,11 +208,11 @@ def test_eyes_are_opened_by_one_click_where_they_are_closed(pipe):
     lids = [(list(ring[1:8]), list(ring[:8:-1])) for ring in (RIGHT_EYE, LEFT_EYE)]
     for lower, upper in lids:
         asleep[lower, 1] = asleep[upper, 1] = (awake[lower, 1] + awake[upper, 1]) / 2
-    assert [each["label"] for each in shortcuts(model, awake)] == ["Look at camera"]
+    (look,) = shortcuts(model, awake)
+    assert look == {"label": "Look at camera", "names": ["look at camera"]}
     _, opened = shortcuts(model, asleep)
     assert opened["label"] == "Open eyes"
-    moved = {int(landmark): move for landmark, move in opened["moves"].items()}
-    after = model.drag(asleep, model.parameters_of({}), moved)
+    after = model.express(asleep, dict.fromkeys(opened["names"], 1.0))
     for lower, upper in lids:
         gaps = [(each[lower, 1] - each[upper, 1]).mean() for each in (after, awake)]
         assert gaps[0] > 0.7 * gaps[1]
@@ -241,8 +227,10 @@ def test_eyes_are_opened_by_one_click_where_they_are_closed(pipe):
         FaceEdit(),
         FaceEdit(moves={48: (-0.05, -0.04)}, keep_expression=True),
         FaceEdit(expression={"happiness": 0.8}, intensity=0.5, moves={68: (0.03, 0)}),
+        FaceEdit(expression={"look at camera": 1.0}),
+        FaceEdit(expression={"open eyes": 0.5, "laugh": 0.5}, moves={48: (-0.05, -0.04)}),
     ],
-    ids=["neutral", "drag", "smile and drag"],
+    ids=["neutral", "drag", "smile and drag", "eyes", "eyes and drag"],
 )
 def test_a_finished_edit_is_what_the_preset_makes_of_the_photo(pipe, visits, one, folder, edit):
     ours = finished(visits.get(one), Preset((edit,)))
@@ -273,11 +261,11 @@ def test_a_face_or_an_expression_that_is_not_there_is_refused(visits, one):
 def test_a_preview_shows_the_edit_and_tells_where_the_points_went(pipe, visits, server, one):
     edit = {"moves": {"48": [-0.05, -0.04]}, "keep_expression": True}
     answer = server["preview"](
-        {"key": one, "face": 0, "preset": text(edit), "number": 1, "side": 300}
+        {"key": one, "face": 0, "preset": text(edit), "number": 1, "draft": False}
     )
     assert answer["ok"]
     visit = visits.get(one)
-    view = View.of(visit.faces[0], 300)
+    view = View.of(visit.faces[0], SHARP)
     assert picture(answer["picture"]).size == view.size
     mesh = asked_mesh(visit, visit.start(0, True), Preset.from_json(text(edit)).edits[0])
     np.testing.assert_allclose(floats(answer["mesh"]).reshape(-1, 2), view.shares(mesh), atol=1e-6)
@@ -285,7 +273,7 @@ def test_a_preview_shows_the_edit_and_tells_where_the_points_went(pipe, visits, 
 
 def test_a_preview_that_a_newer_one_has_overtaken_is_not_painted(visits, server, folder):
     key = visits.open(folder / "one.png")
-    ask = {"key": key, "face": 0, "preset": text(SMILE), "side": 100}
+    ask = {"key": key, "face": 0, "preset": text(SMILE), "draft": True}
     assert "picture" in server["preview"](ask | {"number": 5})
     assert server["preview"](ask | {"number": 4}) == {"ok": True}
     assert "picture" in server["preview"](ask | {"number": 6})
@@ -325,7 +313,7 @@ def test_a_preset_comes_back_for_each_face_with_its_intensity_multiplied_in(serv
         ("face", {"face": 1}, "not that many faces"),
         ("face", {"face": "first"}, "Reload"),
         ("face", {}, "Reload"),
-        ("preview", {"face": 0, "preset": "{}", "number": 1, "side": 100}, "no preset"),
+        ("preview", {"face": 0, "preset": "{}", "number": 1, "draft": True}, "no preset"),
         ("finish", {"preset": text({"moves": {"99": [0, 0]}})}, "points from 0 to 69"),
         ("preset", {"text": text({"expression": {"glee": 1}})}, "unknown expression"),
         ("look", {"face": 0, "name": "glee"}, "unknown expression"),
@@ -342,7 +330,8 @@ def test_what_cannot_be_answered_is_said_in_one_line(server, one, name, asked, w
 def test_a_face_comes_with_all_that_the_page_needs(pipe, server, two):
     answer = server["face"]({"key": two, "face": 1})
     assert picture(answer["small"]).size == (176, 176)
-    assert set(answer["model"]["table"]) == set(pipe.shape_model.names)
+    assert set(answer["model"]["table"]) | set(SHORTCUTS) == set(pipe.shape_model.names)
+    assert not {each["name"] for each in answer["looks"]} & set(SHORTCUTS)
     assert floats(answer["start"]["mesh"]).shape == (478 * 2,)
-    assert set(answer["shortcuts"][0]["moves"]) == {str(RIGHT_GAZE), str(LEFT_GAZE)}
+    assert [each["label"] for each in answer["shortcuts"]] == ["Look at camera"]
     json.dumps(answer)  # nothing in it that the page cannot read

@@ -2,9 +2,11 @@
 
 import json
 import os
+from collections import Counter
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from zipfile import ZipFile
 
 import drawn_set
 import numpy as np
@@ -24,6 +26,8 @@ from train.data import PreparedSet, batch_at
 from train.export import export
 from train.expressions import SEVEN
 from train.losses import weighted_l1
+from train.origins import ORIGINS, origins
+from train.pack import pack
 from train.prepare import READINGS, prepare
 from train.sources import DataError, Pair, london_pairs, split_people
 from train.trainer import CURVES, STATE, Trainer
@@ -151,10 +155,14 @@ def test_everybody_but_morphs_is_animated_and_read_again(data):
         assert set(made.names) == {*SEVEN, "free"}
 
 
+@pytest.mark.parametrize("turned", [0.0, 1.0])
 @pytest.mark.parametrize("direction", ["synthesis", "removal"])
-def test_an_animated_pair_agrees_where_nothing_moves(data, direction, monkeypatch):
-    monkeypatch.setattr("train.data.ANIMATED", 1.0)
+def test_an_animated_pair_agrees_where_nothing_moves(data, direction, monkeypatch, turned):
+    """However the head is turned: both photos alike."""
+    monkeypatch.setattr("train.augment.TURNED", turned)
+    monkeypatch.setattr("train.data.MOVED", 1.0)
     monkeypatch.setattr("train.data.READ", 0.0)
+    monkeypatch.setattr("train.data.GUESSED", 0.0)  # a guess moves the whole head a little
     batch = batch_at(data, direction, seed=1, step=0, size=4)
     still = (batch.base_flow.abs().sum(1, keepdim=True) == 0) & (batch.weight < 0.16)
     difference = (batch.source - batch.target).abs().amax(1, keepdim=True)
@@ -163,7 +171,9 @@ def test_an_animated_pair_agrees_where_nothing_moves(data, direction, monkeypatc
 
 
 def test_a_morph_lies_between_its_parents_in_the_prepared_set(data, prepared):
-    couple = json.loads((prepared / "manifest.json").read_text("utf-8"))["morphs"][0]
+    couples = json.loads((prepared / "manifest.json").read_text("utf-8"))["morphs"]
+    assert {couple[key] for couple in couples for key in ("first", "second")} <= set(data.people)
+    couple = couples[0]
     name = f"{couple['first']}+{couple['second']}/smiling"
     for shapes in (data.meshes, data.guesses):
         first, second = (shapes[f"{couple[key]}/smiling"] for key in ("first", "second"))
@@ -174,16 +184,90 @@ def test_a_morph_lies_between_its_parents_in_the_prepared_set(data, prepared):
 def test_what_is_no_prepared_set_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"train\.prepare"):
         PreparedSet(tmp_path)
+    with pytest.raises(DataError, match=r"train\.prepare"):
+        pack(tmp_path, tmp_path / "set.zip")
+    with ZipFile(tmp_path / "other.zip", "w") as archive:
+        archive.writestr("notes.txt", "no set")
+    with pytest.raises(DataError, match=r"other\.zip is no prepared set"):
+        PreparedSet(tmp_path / "other.zip")
+
+
+def test_a_packed_set_is_small_and_trains_as_the_set_does(prepared, data, tmp_path, monkeypatch):
+    """All but its animated pictures, which are made anew while training."""
+    pack(prepared, tmp_path / "set.zip")
+    first = (tmp_path / "set.zip").read_bytes()
+    pack(prepared, tmp_path / "set.zip")
+    assert (tmp_path / "set.zip").read_bytes() == first
+    folder = sum(path.stat().st_size for path in prepared.rglob("*") if path.is_file())
+    assert len(first) < folder / 3
+    packed = PreparedSet(tmp_path / "set.zip")
+    assert list(tmp_path.iterdir()) == [tmp_path / "set.zip"]
+    assert not packed.animated
+    monkeypatch.setattr("train.data.READ", 0.0)
+    for direction in ("synthesis", "removal"):
+        for a, b in zip(
+            batch_at(packed, direction, 0, 0, 8), batch_at(data, direction, 0, 0, 8), strict=True
+        ):
+            assert a is b is None or torch.equal(a, b)
 
 
 @pytest.mark.parametrize("direction", ["synthesis", "removal"])
 def test_a_batch_is_the_same_whenever_it_is_asked_for(data, direction):
     first, again = (batch_at(data, direction, 0, 5, 2, cycle=True) for _ in range(2))
     other = batch_at(data, direction, 0, 6, 2, cycle=True)
-    for a, b, c in zip(first, again, other, strict=True):
+    for name, a, b, c in zip(first._fields, first, again, other, strict=True):
         assert torch.equal(a, b)
-        assert not torch.equal(a, c)
-        assert a.dtype == torch.float32
+        if name == "origin":
+            assert a.dtype == torch.int64
+        else:
+            assert not torch.equal(a, c)
+            assert a.dtype == torch.float32
+
+
+@pytest.mark.parametrize("direction", ["synthesis", "removal"])
+def test_a_turn_by_nothing_changes_no_bit_of_a_batch(data, direction, monkeypatch):
+    batches = {}
+    for share, reach in ((0.0, 10.0), (1.0, 0.0), (1.0, 10.0)):
+        monkeypatch.setattr("train.augment.TURNED", share)
+        monkeypatch.setattr("train.augment.YAW", reach)
+        monkeypatch.setattr("train.augment.PITCH", reach)
+        batches[share, reach] = batch_at(data, direction, 3, 0, 12)
+    none, by_nothing, turned = batches.values()
+    for name, a, b in zip(none._fields, none, by_nothing, strict=True):
+        assert a is b is None or torch.equal(a, b), name
+    assert not torch.equal(none.source_landmarks, turned.source_landmarks)
+    assert torch.equal(none.origin, turned.origin)
+
+
+def test_every_picture_of_a_prepared_set_says_how_it_came_about(data, prepared):
+    found = origins(prepared)
+    animated = {f"{p}/animated/{k}" for p, m in data.animated.items() for k in range(len(m.images))}
+    assert set(found) == set(data.images) | animated
+    assert found["alone/neutral"] == found["1/smiling"] == "real"
+    assert {found[f"{morph}/neutral"] for morph in data.morphs} == {"morphed"}
+    counts = Counter(found.values())
+    assert counts["real"] == 2 * 3 + 1
+    assert counts["morphed"] == 2 * 2
+    assert counts["animated"] == len(animated)
+
+
+@pytest.mark.parametrize(
+    ("moved", "morphed", "origin"), [(0, 0, "real"), (0, 1, "morphed"), (1, 1, "animated")]
+)
+def test_every_sample_says_how_its_pair_came_about(data, monkeypatch, moved, morphed, origin):
+    monkeypatch.setattr("train.data.MOVED", float(moved))
+    monkeypatch.setattr("train.data.MORPHED", float(morphed))
+    batch = batch_at(data, "synthesis", 0, 0, 4)
+    assert [ORIGINS[number] for number in batch.origin] == 4 * [origin]
+
+
+def test_the_pixel_term_is_noted_for_each_origin_by_itself(data, tmp_path):
+    trainer = Trainer(SMOKE, data, tmp_path, recognizer())
+    batch = trainer._batch("synthesis", 0)
+    terms = trainer.train_step()
+    named = {name.rsplit("/")[-1]: v for name, v in terms.items() if "synthesis/pixel/" in name}
+    assert set(named) == {ORIGINS[number] for number in batch.origin}
+    assert all(value > 0 for value in named.values())
 
 
 @pytest.mark.parametrize("direction", ["synthesis", "removal"])
@@ -307,11 +391,13 @@ def test_an_exported_run_is_a_checkpoint_and_a_start_for_the_next(data, prepared
         export([tmp_path / "run"], prepared, out)
     pipe = G2GAN.from_pretrained(out)
     assert pipe.expressions == ("neutral", *SEVEN)
+    assert {look.split("/")[0] for look in pipe.looks if "/" in look} == set(SEVEN)  # variants
     averaged = trainer.averages["removal"].state_dict()
     for name, value in pipe.removal.state_dict().items():
         assert torch.equal(value, averaged[name].half().float()), name
     record = json.loads((out / "training.json").read_text("utf-8"))
     assert record["directions"]["synthesis"]["run 1"]["images"] == config.images
+    assert record["data"]["pictures"] == dict(Counter(origins(prepared).values()))
     assert str(tmp_path) not in "".join(p.read_text("utf-8") for p in out.rglob("*.json"))
 
     following = Trainer(replace(config, seed=2), data, tmp_path / "next", recognizer())

@@ -108,21 +108,24 @@ published.
 """
 
 
-EXPRESSION_TASKS = {
-    "synthesis": "expression added, told its points",
-    "removal": "removed, told the neutral points",
-    "removal_honest": "removed, nothing told",
+EXPRESSION_TASKS = {  # each with its twin among `TASKS`
+    "synthesis": ("expression added, told its points", "synthesis_told"),
+    "removal": ("removed, told the neutral points", "removal_told"),
+    "removal_honest": ("removed, nothing told", "removal_honest"),
 }
 SEVEN = """
 The seven expressions, on the neutral photos of {people} test people. "Animated" are these photos
-moved by a 3D face model, the kind of picture that all expressions but the smile were learned from;
-"ours" are what this checkpoint makes of the expression's name. Each of the seven has a set of
+moved by a 3D face model, as those were that {animated} were learned from; "ours" are what this
+checkpoint makes of the expression's name. Each of the seven has a set of
 MediaPipe's blendshape scores; the table says how often the asked expression's own set rises above
 the person's neutral photo, and how often it rises most of the seven.
 
 {table}
 
-Against the animated picture (face, 128 px, PSNR / SSIM): {told}.
+By how the picture came about that an edit is held against (face, 128 px, PSNR / SSIM), the smile
+of a photograph or the mean of the seven as animated:
+
+{told}
 
 Made by `python -m train.evaluate_expressions`.
 """
@@ -197,7 +200,7 @@ def _photo_card(checkpoint: Path, name: str | None, results: dict, training: dic
         training=record_list(training),
         picture=picture_line(checkpoint, results["weights"]),
         expressions=expressions_line(checkpoint, training),
-        seven=expressions_table(checkpoint, results["weights"]),
+        seven=expressions_table(checkpoint, training, results["weights"]),
         **animation_lines(training),
         people=people_line(),
     )
@@ -273,10 +276,18 @@ def expressions_line(checkpoint: Path, training: dict) -> str:
     names, others = known["expressions"], [*known.get("looks", []), *known.get("controls", [])]
     animated = training.get("data", {}).get("animated", [])
     seen = [name for name in names if name not in animated]
-    return (
-        f"Expressions learned from photographs: {', '.join(seen)}. Learned from animated "
-        f"photographs: {', '.join([*animated, *others]) or 'none'}."
-    )
+    lines = [f"Expressions learned from photographs of them: {', '.join(seen)}."]
+    if animated or others:
+        lines.append(
+            "Learned from neutral photographs that a 3D face model animated, and never seen in a "
+            f"photograph: {', '.join([*animated, *others])}."
+        )
+    if animated:
+        lines.append(f"The networks saw animated {' and '.join(seen[1:])} beside the real one.")
+    if pictures := training.get("data", {}).get("pictures"):
+        counts = ", ".join(f"{count} {origin}" for origin, count in pictures.items())
+        lines.append(f"Pictures in the prepared set: {counts}; more are animated while training.")
+    return " ".join(lines)
 
 
 def animation_lines(training: dict) -> dict[str, str]:
@@ -288,7 +299,7 @@ def animation_lines(training: dict) -> dict[str, str]:
     return {"animation": ANIMATION.format(count=data["neutral_only"])} | ANIMATED
 
 
-def expressions_table(checkpoint: Path, weights: str) -> str:
+def expressions_table(checkpoint: Path, training: dict, weights: str) -> str:
     """How well the seven expressions come out, as Markdown; empty where that was not measured.
 
     Raises:
@@ -296,7 +307,7 @@ def expressions_table(checkpoint: Path, weights: str) -> str:
     """
     if not (checkpoint / EXPRESSIONS_FILE).is_file():
         return ""
-    found = read_json(checkpoint / EXPRESSIONS_FILE)
+    found, results = read_json(checkpoint / EXPRESSIONS_FILE), read_json(checkpoint / RESULTS_FILE)
     if found["weights"] != weights:
         raise CheckpointError(
             f"{checkpoint / EXPRESSIONS_FILE} was measured on other weights; run python -m "
@@ -310,15 +321,25 @@ def expressions_table(checkpoint: Path, weights: str) -> str:
             lines.append([f"{title}: {meaning}", *shares])
     lines.append(["rank correlation with intensity", *(f"{found['strips'][n]:.2f}" for n in names)])
     table = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    told = "; ".join(
-        f"{title}: "
-        + ", ".join(
-            f"{METHODS[m].strip('*')} {v['psnr']:.2f} / {v['ssim']:.3f}"
-            for m, v in found["told"][task].items()
-        )
-        for task, title in EXPRESSION_TASKS.items()
+    animated = training["data"]["animated"]
+    return SEVEN.format(
+        people=found["people"],
+        table=table,
+        animated=", ".join(animated),
+        told=origins_table(results, found),
     )
-    return SEVEN.format(people=found["people"], table=table, told=told)
+
+
+def origins_table(results: dict, found: dict) -> str:
+    """Edits against real photographs and against animated ones, a line each, as Markdown."""
+    lines = [["", "held against", *METHODS.values()], ["---"] * (2 + len(METHODS))]
+    for task, (title, of_smiles) in EXPRESSION_TASKS.items():
+        smiles = results["means"]["all"][of_smiles]
+        real = {method: both(sides["128"], "_face") for method, sides in smiles.items()}
+        moved = {method: both(means, "") for method, means in found["told"][task].items()}
+        for origin, cells in (("real", real), ("animated", moved)):
+            lines.append([title, origin, *(cells.get(method, "") for method in METHODS)])
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def people_line() -> str:

@@ -6,7 +6,7 @@ pose where its own is not asked for, and brought to the source's exposure.
 """
 
 import json
-from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,11 +22,14 @@ from g2gan.mesh import FACE_OVAL, LEFT_EYE, MIRROR, OUTER_LIPS, RIGHT_EYE
 from g2gan.shape import PARTS, Pose, ShapeModel
 from train.animate import Rig, dress, pose_mesh
 from train.animated_set import read_animated
+from train.augment import draw_jitter, draw_look, draw_turn
 from train.config import Direction
 from train.expressions import draw, of_parts
 from train.glasses import draw_glasses, wear
-from train.morphs import Parents
-from train.prepare import ANIMATED_FOLDER, MANIFEST, READINGS, RIG, SHAPE_MODEL, SHARD
+from train.morphs import Parents, between
+from train.origins import ANIMATED, ORIGINS, origins
+from train.pack import unpacked
+from train.prepare import ANIMATED_FOLDER, MANIFEST, READINGS, RIG, SHAPE_MODEL, SHARD, STATES
 from train.sources import DataError
 
 # How often each kind of shape is asked for. "told": the target photo's own, head pose included.
@@ -39,21 +42,18 @@ KINDS = {
     "removal": {"told": 0.3, "rigid": 0.1, "guessed": 0.5, "rest": 0.1},
 }
 GAIN = (0.75, 1.15)
-ANIMATED = 0.5  # share of samples that are animated while training, where the set has a rig
+MOVED = 0.5  # share of samples that show animated pictures, where the set has a rig
 READ = 0.4  # share of these that are taken from disk, with the mesh as a detector reads it
 GUESSED = 0.5  # share of animated removals whose neutral shape is guessed
 PARTIAL = 0.3  # share of pairs animated while training whose neutral photo keeps some parts' look
 GLASSES = 0.15  # share of samples that wear glasses
 MORPHED = 0.7  # share of samples that show morphs
-WORN = (
-    0.25  # share of samples that look like photos from elsewhere: lit, blurred, small, compressed
-)
 # Loss weights: outside the face, and what mouth and eyes add to 1. Real pairs' eyes look elsewhere.
 OUTSIDE, MOUTH, EYES = 0.15, 3.0, 2.0
 
 
 class Batch(NamedTuple):
-    """Crops of side S of one direction; all float32."""
+    """Crops of side S of one direction; float32 where nothing else is said."""
 
     source: torch.Tensor  # (B, 3, S, S) in [0, 1]
     target: torch.Tensor  # (B, 3, S, S) in [0, 1]
@@ -62,6 +62,7 @@ class Batch(NamedTuple):
     weight: torch.Tensor  # (B, 1, S, S), of the reconstruction losses
     source_landmarks: torch.Tensor  # (B, 68, 2)
     target_landmarks: torch.Tensor  # (B, 68, 2), the asked ones
+    origin: torch.Tensor  # (B,) int64, how the pair came about: which of `ORIGINS`
     back_flow: torch.Tensor | None = None  # (B, 2, S, S), asked shape to source: for the cycle loss
     back_gates: torch.Tensor | None = None  # (B, 2, S, S), the source shape's
 
@@ -90,23 +91,28 @@ class Batch(NamedTuple):
 
 
 class PreparedSet:
-    """What `train.prepare` wrote, in memory.
+    """What `train.prepare` wrote, or `train.pack` packed, in memory.
 
     Raises:
         DataError: the folder is not a prepared set.
     """
 
-    def __init__(self, folder: str | Path) -> None:
-        folder = Path(folder)
-        if not (folder / MANIFEST).is_file():
-            raise DataError(f"{folder} is no prepared set; make one with python -m train.prepare")
+    def __init__(self, data: str | Path) -> None:
+        with unpacked(Path(data)) as folder:
+            if not (folder / MANIFEST).is_file():
+                raise DataError(f"{data} is no prepared set; make one with python -m train.prepare")
+            self._read(folder)
+
+    def _read(self, folder: Path) -> None:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
         self.people: list[str] = manifest["people"]
         self.neutral_only: list[str] = manifest["neutral_only"]
-        self.morphs = [Parents(**couple).name for couple in manifest["morphs"]]
+        couples = [Parents(**couple) for couple in manifest["morphs"]]
+        self.morphs = [couple.name for couple in couples]
         self.shape_model = ShapeModel.from_pretrained(folder / SHAPE_MODEL)
         self.rig = Rig.load(folder / RIG, self.shape_model) if (folder / RIG).is_file() else None
         self.animated = read_animated(folder / ANIMATED_FOLDER)
+        self.origins = origins(folder)
         tensors = load_file(folder / SHARD)
         self.images = {
             name.removesuffix("/image"): cv2.imdecode(data.numpy(), cv2.IMREAD_COLOR)[..., ::-1]
@@ -121,6 +127,9 @@ class PreparedSet:
             }
             for end in ("/meshes", "/guesses")
         )
+        for couple, state, shapes in product(couples, STATES, (self.meshes, self.guesses)):
+            first, second = (shapes[f"{p}/{state}"] for p in (couple.first, couple.second))
+            shapes[f"{couple.name}/{state}"] = between(first, second, couple.share)
         self.colours = {
             name: _face_colour(image, self.meshes[name].mean(0))
             for name, image in self.images.items()
@@ -160,14 +169,19 @@ def batch_at(
         person = data.people[order[index]]
         if data.morphs and rng.random() < MORPHED:
             person = data.morphs[rng.integers(len(data.morphs))]
-        if data.rig is not None and rng.random() < ANIMATED:
+        if data.rig is not None and rng.random() < MOVED:
             if data.neutral_only and rng.random() < _share_of_neutral(data):
                 person = data.neutral_only[rng.integers(len(data.neutral_only))]
             samples.append(_animated_sample(data, person, direction, rng, cycle))
         else:
             samples.append(_sample(data, person, direction, rng, cycle))
-    stacked = (np.stack(arrays) for arrays in zip(*samples, strict=True))
-    return Batch(*(torch.from_numpy(array.astype(np.float32, "C")) for array in stacked))
+    return Batch(*(_stacked(arrays) for arrays in zip(*samples, strict=True)))
+
+
+def _stacked(arrays: tuple[np.ndarray, ...]) -> torch.Tensor:
+    together = np.stack(arrays)
+    kind = together.dtype if together.dtype == np.int64 else np.float32
+    return torch.from_numpy(together.astype(kind, "C"))
 
 
 def _sample(
@@ -180,36 +194,40 @@ def _sample(
     before = "neutral" if kind == "rest" else before
     before, after = f"{person}/{before}", f"{person}/{after}"
     reading = rng.integers(len(data.meshes[before]))
-    source = data.meshes[before][reading]
-    target = data.meshes[after][_reading_beside(reading, rng)]
+    seen = data.meshes[before][reading]
+    truly = data.meshes[after][_reading_beside(reading, rng)]
 
-    jitter = _jitter(rng)
+    turn, about = draw_turn(rng), seen.mean(0)
+    source, target, guess = (
+        turn(mesh, about) for mesh in (seen, truly, data.guesses[before][reading])
+    )
+    jitter = draw_jitter(rng)
     to_source = _compose(jitter, WORKING.matrix(source))
     to_target = _compose(jitter, WORKING.matrix(target))
     if kind == "told":
         asked = shown = transform(to_target, target)
     elif kind == "rest":
-        after, target, to_target = before, source, to_source
+        after, truly, to_target = before, seen, to_source
         shown = transform(to_source, source)
-        asked = transform(to_source, data.guesses[before][reading])
+        asked = transform(to_source, guess)
     else:
         pose = data.shape_model.pose(source)
         moved = data.shape_model.pose(target).to_head(target) - pose.to_head(source)
         gain = rng.uniform(*GAIN) if kind == "rigid" else 1.0
         shown = transform(to_source, source + gain * pose.displacement(moved))
-        guess = data.guesses[before][reading]
         asked = transform(to_source, guess) if kind == "guessed" else shown
-    source, target = transform(to_source, source), transform(to_target, target)
+    source = transform(to_source, source)
 
-    picture = crop(data.images[before], to_source, WORKING.side)
-    truth = _warped_crop(data.images[after], to_target, target, shown)
+    picture = turned_crop(data.images[before], to_source, transform(to_source, seen), source)
+    truth = warped_crop(data.images[after], to_target, transform(to_target, truly), shown)
     exposed = truth * (data.colours[before] / data.colours[after])
     truth = np.clip(np.rint(exposed), 0, 255).astype(np.uint8)
     pose = data.shape_model.pose(source)
     other = data.shape_model.pose(shown) if kind == "told" else pose
     picture, truth = _with_glasses(data, rng, [(picture, pose), (truth, other)])
-    look = _look(rng)  # the same for both photos of a pair
-    return _arrays(look(picture), look(truth), source, asked, _weights(asked), rng, cycle)
+    look = draw_look(rng)  # the same for both photos of a pair
+    origin = data.origins[after]
+    return _arrays(look(picture), look(truth), source, asked, _weights(asked), origin, rng, cycle)
 
 
 def _reading_beside(reading: int, rng: np.random.Generator) -> int:
@@ -228,7 +246,7 @@ def _animated_sample(
 ) -> tuple[np.ndarray, ...]:
     """A sample whose expressed photo is made from the neutral one."""
     changed = None  # how far each point takes part; None for the whole face
-    if data.animated and rng.random() < READ:
+    if rng.random() < READ and data.animated:
         neutral, animated, rest, expressed = _read_sample(data, direction, rng)
     else:
         weights = draw(rng)[1]
@@ -241,7 +259,7 @@ def _animated_sample(
         )
     pose = data.shape_model.pose(rest)
     neutral, animated = _with_glasses(data, rng, [(neutral, pose), (animated, pose)])
-    look = _look(rng)
+    look = draw_look(rng)
     if direction == "synthesis":
         shown, source, truth, asked = neutral, rest, animated, expressed
     else:
@@ -250,7 +268,8 @@ def _animated_sample(
             asked = data.shape_model.neutral(source)
             if changed is not None:
                 asked = source + changed[:, None] * (asked - source)
-    return _arrays(look(shown), look(truth), source, asked, _weights(asked, EYES), rng, cycle)
+    weights = _weights(asked, EYES)
+    return _arrays(look(shown), look(truth), source, asked, weights, ANIMATED, rng, cycle)
 
 
 def _made_sample(
@@ -268,17 +287,20 @@ def _made_sample(
         at_rest: of the neutral one, where it is to keep an expression.
     """
     state = f"{person}/neutral"
-    mesh = data.meshes[state][rng.integers(len(data.meshes[state]))]
+    seen = data.meshes[state][rng.integers(len(data.meshes[state]))]
+    mesh = draw_turn(rng)(seen, seen.mean(0))
     rest = mesh if at_rest is None else pose_mesh(data.rig, mesh, at_rest)
     expressed = pose_mesh(data.rig, mesh, weights)
     to_crop = _compose(
-        _jitter(rng), WORKING.matrix(rest if direction == "synthesis" else expressed)
+        draw_jitter(rng), WORKING.matrix(rest if direction == "synthesis" else expressed)
     )
-    mesh, rest, expressed = (transform(to_crop, each) for each in (mesh, rest, expressed))
-    photo = crop(data.images[state], to_crop, WORKING.side)
+    seen, mesh, rest, expressed = (
+        transform(to_crop, each) for each in (seen, mesh, rest, expressed)
+    )
+    photo = turned_crop(data.images[state], to_crop, seen, mesh)
 
     def dressed(shown: np.ndarray, blend: dict[str, float]) -> np.ndarray:
-        moved = _warped_crop(data.images[state], to_crop, mesh, shown)
+        moved = warped_crop(data.images[state], to_crop, seen, shown)
         return dress(data.rig, moved, photo, mesh, shown, blend)
 
     neutral = photo if at_rest is None else dressed(rest, at_rest)
@@ -304,14 +326,22 @@ def _read_sample(
     made = data.animated[person]
     number = rng.integers(len(made.names))
     state = f"{person}/neutral"
-    rest = data.meshes[state][_reading_beside(0, rng)]  # by the detector of the animated ones
-    expressed = made.detected[number]
+    seen = (
+        data.meshes[state][_reading_beside(0, rng)],  # by the detector of the animated ones
+        made.detected[number],
+    )
+    turn = draw_turn(rng)
+    rest, expressed = (turn(mesh, seen[0].mean(0)) for mesh in seen)
     to_crop = _compose(
-        _jitter(rng), WORKING.matrix(rest if direction == "synthesis" else expressed)
+        draw_jitter(rng), WORKING.matrix(rest if direction == "synthesis" else expressed)
     )
     picture = cv2.imdecode(made.images[number], cv2.IMREAD_COLOR)[..., ::-1]
-    crops = (crop(each, to_crop, WORKING.side) for each in (data.images[state], picture))
-    return *crops, transform(to_crop, rest), transform(to_crop, expressed)
+    turned = [transform(to_crop, mesh) for mesh in (rest, expressed)]
+    crops = (
+        turned_crop(image, to_crop, transform(to_crop, mesh), now)
+        for image, mesh, now in zip((data.images[state], picture), seen, turned, strict=True)
+    )
+    return *crops, *turned
 
 
 def _arrays(
@@ -320,6 +350,7 @@ def _arrays(
     source: np.ndarray,
     asked: np.ndarray,
     weights: np.ndarray,
+    origin: str,
     rng: np.random.Generator,
     cycle: bool,
 ) -> tuple[np.ndarray, ...]:
@@ -336,18 +367,11 @@ def _arrays(
         weights[None],
         source[landmarks, :2],
         asked[landmarks, :2],
+        np.int64(ORIGINS.index(origin)),
     )
     if cycle:
         arrays += (base_flow(asked, source, margin=0).transpose(2, 0, 1), gates(source))
     return arrays
-
-
-def _jitter(rng: np.random.Generator) -> np.ndarray:
-    """A small similarity (2 x 3) of the crop: eyes are never found quite alike."""
-    middle = WORKING.side / 2
-    matrix = cv2.getRotationMatrix2D((middle, middle), rng.uniform(-4, 4), rng.uniform(0.95, 1.05))
-    matrix[:, 2] += rng.uniform(-4, 4, 2)
-    return matrix
 
 
 def _compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
@@ -355,56 +379,16 @@ def _compose(second: np.ndarray, first: np.ndarray) -> np.ndarray:
     return second @ np.vstack([first, [0, 0, 1]])
 
 
-def _look(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
-    """A random camera and light: crops uint8 (S, S, 3) to float32 in [0, 1], each time alike."""
-    gains = rng.uniform(0.85, 1.18) * rng.uniform(0.94, 1.06, 3)
-    levels = (np.arange(256)[:, None] / 255) ** rng.uniform(0.75, 1.3) * gains
-    curve = np.clip(levels, 0, 1).astype(np.float32)[None]
-    worn = rng.random() < WORN
-    light = _light(rng) if worn else None
-    wear = _wear(rng) if worn else None
-
-    def look(picture: np.ndarray) -> np.ndarray:
-        toned = cv2.LUT(picture, curve)
-        return toned if wear is None else wear(np.clip(toned * light, 0, 1))
-
-    return look
+def turned_crop(
+    image: np.ndarray, matrix: np.ndarray, mesh: np.ndarray, turned: np.ndarray
+) -> np.ndarray:
+    """The stored photo in the crop, its head turned from `mesh` to `turned` (both in the crop)."""
+    if np.array_equal(mesh, turned):
+        return crop(image, matrix, WORKING.side)
+    return warped_crop(image, matrix, mesh, turned)
 
 
-def _light(rng: np.random.Generator) -> np.ndarray:
-    """Light that falls from one side, (S, S, 1): 1 in the middle, twice as much at most."""
-    across = np.linspace(-1, 1, WORKING.side, dtype=np.float32)
-    slope = rng.uniform(-0.35, 0.35, 2)
-    return np.exp(slope[0] * across + slope[1] * across[:, None])[..., None].astype(np.float32)
-
-
-def _wear(rng: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
-    """What a cheaper camera does to a crop, float32 in [0, 1]: one thing, of a random size."""
-    sigma, shrink = rng.uniform(0.6, 1.6), rng.uniform(1.3, 2.8)
-    quality, grain = int(rng.integers(30, 85)), rng.uniform(0.005, 0.03)
-    side = WORKING.side
-
-    def blurred(picture: np.ndarray) -> np.ndarray:
-        return cv2.GaussianBlur(picture, (0, 0), sigma)
-
-    def small(picture: np.ndarray) -> np.ndarray:
-        size = (round(side / shrink),) * 2
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-        return np.clip(cv2.resize(picture, (side,) * 2, interpolation=cv2.INTER_CUBIC), 0, 1)
-
-    def compressed(picture: np.ndarray) -> np.ndarray:
-        levels = np.rint(picture * 255).astype(np.uint8)
-        data = cv2.imencode(".jpg", levels, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        return cv2.imdecode(data, cv2.IMREAD_COLOR).astype(np.float32) / 255
-
-    def grainy(picture: np.ndarray) -> np.ndarray:
-        noise = rng.normal(0, grain, picture.shape)  # another draw each time
-        return np.clip(picture + noise, 0, 1).astype(np.float32)
-
-    return (blurred, small, compressed, grainy)[rng.integers(4)]
-
-
-def _warped_crop(
+def warped_crop(
     image: np.ndarray, matrix: np.ndarray, mesh: np.ndarray, shown: np.ndarray
 ) -> np.ndarray:
     """The stored photo in the crop, moved from its `mesh` to the one `shown`, resampled once."""

@@ -7,6 +7,7 @@ import argparse
 import json
 import platform
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from g2gan.models.warp_generator import WarpGenerator
 from g2gan.pipeline import G2GAN
 from g2gan.shape import ShapeModel
 from train.card import weights_digest
+from train.origins import origins
 from train.prepare import MANIFEST, SHAPE_MODEL
 from train.sources import person_of
 from train.trainer import CURVES, STATE
@@ -79,6 +81,7 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
             "sha256": manifest["shard"]["sha256"],
             "neutral_only": len(manifest["neutral_only"]),
             "animated": manifest["animated"],
+            "pictures": dict(Counter(origins(data).values())),
         },
         "machine": {"processor": platform.machine(), "torch": torch.__version__},
         "directions": record,

@@ -1,10 +1,11 @@
 """Expressions as blends of the 3D face's shapes: named ones, and draws for training.
 
-`recipes.json` holds several variants of each of the seven; `LOOKS` are named blends that people ask
-for by hand, `CONTROLS` single movements for sliders. Names without _L or _R set both sides (the
-person's own left and right); beside the 3D face's shapes there are "seal" (1 closes the lips'
-gap), "gazeRight" and "gazeDown" (of the irises, in eye distances, to the picture's right and down)
-"shade" (strength of the folds' light) and "teeth" (how much lower than usual the upper ones reach).
+`recipes.json` holds several variants of each of the seven; `LOOKS` are those that have a name of
+their own, and combinations that people ask for; `CONTROLS` single movements for sliders.
+Names without _L or _R set both sides (the person's own left and right); beside the 3D face's shapes
+there are "seal" (1 closes the lips' gap), "gazeRight" and "gazeDown" (of the irises, in eye
+distances, to the picture's right and down), "shade" (strength of the folds' light) and "teeth" (how
+much lower than usual the upper ones reach).
 """
 
 import json
@@ -21,6 +22,12 @@ RECIPES: dict[str, list[dict[str, float]]] = json.loads(
 
 LOOKS: dict[str, dict[str, float]] = {
     "happiness/closed lips": RECIPES["happiness"][1],
+    "anger/bared teeth": RECIPES["anger"][1],
+    "contempt/pressed lips": RECIPES["contempt"][1],
+    "disgust/lips apart": RECIPES["disgust"][1],
+    "fear/open mouth": RECIPES["fear"][1],
+    "sadness/heavy lids": RECIPES["sadness"][1],
+    "surprise/lips apart": RECIPES["surprise"][1],
     "laugh": {
         "mouthSmile": 0.9, "mouthUpperUp": 0.4, "jawOpen": 0.26, "mouthLowerDown": 0.2,
         "cheekSquint": 0.5, "eyeSquint": 0.6, "shade": 0.2,

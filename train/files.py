@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 
 def write_text(path: Path, text: str) -> None:
@@ -22,8 +22,19 @@ def write_json(path: Path, content: dict | list) -> None:
 def write_tensors(
     path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str] | None = None
 ) -> None:
-    """Arrays as safetensors."""
+    """Arrays as safetensors; what is equal gives equal bytes."""
     unfinished = path.with_name(f"{path.name}.part")
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    save_file(whole, unfinished, metadata)
+    unfinished.write_bytes(_in_order(save(whole, metadata)))
     unfinished.replace(path)
+
+
+def _in_order(data: bytes) -> bytes:
+    """safetensors with their metadata by name: the library writes it in any order."""
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + size])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + data[8 + size :]

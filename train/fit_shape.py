@@ -99,7 +99,7 @@ def fit_shape_model(
     basis, deviation = _principal(displacements, model.config.components, 0.0)
     parameters = displacements @ basis
     limits = LEEWAY * np.stack([parameters.min(0).clip(max=0), parameters.max(0).clip(min=0)])
-    table = [named[name].ravel() @ basis for name in model.names[1:]]
+    table = [named[name].ravel() @ basis for name in model.learned[1:]]
     _store(model, basis=_as_shapes(basis), deviation=deviation, limits=limits)
     _store(model, expression_table=np.stack([np.zeros_like(deviation), *table]))
     _fit_neutral(model, seen, back, ridge if animated is None else ANIMATED_RIDGE)

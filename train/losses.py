@@ -114,6 +114,12 @@ def weighted_l1(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     return total / (a.shape[1] * weights).clamp(min=torch.finfo(a.dtype).tiny)
 
 
+def l1_of_each(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """`weighted_l1` of every picture of the batch by itself, (B,)."""
+    total, weights = (weight * (a - b).abs()).sum((1, 2, 3)), weight.sum((1, 2, 3))
+    return total / (a.shape[1] * weights).clamp(min=torch.finfo(a.dtype).tiny)
+
+
 def pooled_l1(a: Tensor, b: Tensor, weight: Tensor, cells: int = 4) -> Tensor:
     """`weighted_l1` of pictures averaged over `cells` x `cells` pixels: colour and light.
 

@@ -10,6 +10,7 @@ set needs no MediaPipe afterwards and travels to a bare machine.
 
 import argparse
 import hashlib
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,11 +29,11 @@ from train.expressions import CONTROLS, LOOKS, RECIPES, SEVEN
 from train.facekit import FaceKit
 from train.files import write_json, write_tensors
 from train.fit_shape import AnimatedShapes, cross_fitted_neutrals, fit_shape_model
-from train.morphs import between, draw_parents, morph_picture
+from train.morphs import draw_parents, morph_picture
 from train.sources import DataError, Pair, canada_photos, london_pairs
 
 STORED = Frame(side=448, eye_distance=0.2, eye_line=0.37)  # 1.25 times the working frame's scale
-JPEG_QUALITY = 95
+JPEG_QUALITY, OF_MORPHS = 95, 90
 STATES = ("neutral", "smiling")
 MORPHS = 216  # people between two others: three times as many as there are
 SHARD, MANIFEST, SHAPE_MODEL = "photos.safetensors", "manifest.json", "shape_model"
@@ -50,13 +51,14 @@ def prepare(
     neutral_only: dict[str, Path] | None = None,
     kit: FaceKit | None = None,
     landmarker: Path | None = None,
+    processes: int = 1,
 ) -> None:
     """Write the prepared set of `pairs` to the folder `out`.
 
     The shard holds, for each pair and state ("neutral", "smiling"), `image` (JPEG bytes of the
     stored frame), `meshes` (readings, 478, 3) and `guesses` (the same shape: what the neutral
-    regressor, fitted on other people, says of each reading), in pixels of the stored frame. Morphs
-    are people like the others, named after their parents; their guesses lie between the parents'.
+    regressor, fitted on other people, says of each reading), in pixels of the stored frame. Of
+    morphs, named after their parents, there are only images: their shapes lie between the parents'.
     With a 3D face model there are its rig, animated photos of everybody but the morphs, and the
     named expressions in the shape model.
 
@@ -69,6 +71,7 @@ def prepare(
         neutral_only: people of whom there is only a neutral photo, to be animated.
         kit: the 3D face model.
         landmarker: `face_landmarker.task`, the second detector; its readings follow the first's.
+        processes: that animate, one a core.
 
     Raises:
         DataError: no face is found in a photo.
@@ -106,6 +109,7 @@ def prepare(
             rig,
             [(n.split("/")[0], _stored(pictures[n]), seen[n].mean(0)) for n in alone],
             out / ANIMATED_FOLDER,
+            processes,
         )
         animated = animated_shapes(rig, read_animated(out / ANIMATED_FOLDER))
     guesses = cross_fitted_neutrals(neutral, smiling, animated, people)
@@ -120,17 +124,15 @@ def prepare(
         for state in STATES:
             first, second = (f"{person}/{state}" for person in (couple.first, couple.second))
             large = [transform(enlarge, seen[name].mean(0)) for name in (first, second)]
-            name = f"{couple.name}/{state}"
-            for shapes in (seen, guessed):
-                shapes[name] = between(shapes[first], shapes[second], couple.share)
-            pictures[name] = morph_picture(
+            pictures[f"{couple.name}/{state}"] = morph_picture(
                 pictures[first], large[0], pictures[second], large[1], couple.share
             )
     tensors = {}
-    for name, meshes in seen.items():
-        stored = _stored(pictures[name])
-        jpeg = cv2.imencode(".jpg", stored[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
+    for name, picture in pictures.items():
+        quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY if name in seen else OF_MORPHS]
+        jpeg = cv2.imencode(".jpg", _stored(picture)[..., ::-1], quality)[1]
         tensors[f"{name}/image"] = jpeg.ravel()
+    for name, meshes in seen.items():
         tensors[f"{name}/meshes"] = meshes.astype(np.float32)
         tensors[f"{name}/guesses"] = guessed[name].astype(np.float32)
     write_tensors(out / SHARD, tensors)
@@ -220,7 +222,8 @@ def main() -> None:
     pairs = london_pairs(arguments.data, "train")
     faces = canada_photos(arguments.canada) if arguments.canada else None
     kit = FaceKit.load(arguments.facekit) if arguments.facekit else None
-    prepare(pairs, arguments.out, "CC BY 4.0", MORPHS, faces, kit, arguments.landmarker)
+    made = (arguments.out, "CC BY 4.0", MORPHS, faces, kit, arguments.landmarker)
+    prepare(pairs, *made, processes=os.cpu_count())
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ hosts. Finished stages are skipped, a killed one goes on where it was.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,6 +168,7 @@ def prepare_sets(plan: LondonPlan) -> None:
         plan.morphs,
         canada_photos(plan.folder("canada")),
         FaceKit.load(plan.folder("facekit")),
+        processes=os.cpu_count(),
     )
 
 

@@ -45,6 +45,7 @@ def noise_batch(config: TrainConfig) -> Batch | PaperBatch:
         *fields,
         uniform(1, side, side),
         *(side * uniform(68, 2) for _ in range(2)),
+        torch.zeros(config.batch, dtype=torch.int64),
         *fields,
     )
 

@@ -27,7 +27,9 @@ from train.trainer import Trainer
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", choices=sorted(PRESETS), required=True)
-    parser.add_argument("--data", type=Path, default=Path("data/london"), help="prepared set")
+    parser.add_argument(
+        "--data", type=Path, default=Path("data/london"), help="prepared set, packed or not"
+    )
     parser.add_argument("--run", type=Path, required=True, help="folder of the run's state")
     parser.add_argument("--images", type=int, help="length of the run (default: the preset's)")
     parser.add_argument("--minutes", type=float, help="stop after this long; run again to go on")

@@ -33,12 +33,14 @@ from train.losses import (
     detail_l1,
     gradient_l1,
     identity_weight,
+    l1_of_each,
     mouth_squares,
     pixel_loss,
     pooled_l1,
     total_variation,
     weighted_l1,
 )
+from train.origins import ORIGINS
 from train.paper_data import PaperBatch, PaperSet, paper_batch_at
 from train.recognizers import CROP, cut_chip
 
@@ -210,6 +212,8 @@ class Trainer:
                 found["identity"] = identity_weight(self.progress) * self.identity(*faces)
             total = total + sum(getattr(losses, name) * value for name, value in found.items())
             terms |= {f"{direction}/{name}": value.item() for name, value in found.items()}
+            if isinstance(batch, Batch):
+                terms |= _by_origin(f"{direction}/pixel", output, batch)
         return terms, total, judged
 
     def _judge(self, judged: dict[Direction, tuple[list[Tensor], list[Tensor]]]) -> Tensor:
@@ -419,6 +423,18 @@ def _discriminator(config: TrainConfig) -> PatchDiscriminator:
         channels = config.generator_arguments.get("image_channels", 3)
         return PatchDiscriminator(channels + 68 + channels, config.discriminator_width)
     return PatchDiscriminator(6, config.discriminator_width, layers=2, norm=False)
+
+
+@torch.no_grad()
+def _by_origin(name: str, output: Tensor, batch: Batch) -> dict[str, float]:
+    """The pixel term of a batch's real, morphed and animated pairs, each by itself."""
+    target, weight = (_sized(x, output) for x in (batch.target, batch.weight))
+    each = l1_of_each(output, target, weight)
+    return {
+        f"{name}/{origin}": each[batch.origin == number].mean().item()
+        for number, origin in enumerate(ORIGINS)
+        if (batch.origin == number).any()
+    }
 
 
 def _paper_inputs(

@@ -14,6 +14,7 @@ function readStart(sent) {
     picture: sent.picture,
     mesh: floats(sent.mesh), // (478, 2)
     basis: floats(sent.basis), // (478, 2, parameters)
+    aims: Object.fromEntries(Object.entries(sent.aims).map(([name, aim]) => [name, floats(aim)])), // (478, 2) each
     axes: sent.axes, // one eye distance to the right, and down, along the head
   };
 }
@@ -25,7 +26,7 @@ class Shape {
     this.count = model.deviation.length;
   }
 
-  // Parameters of {name: share}.
+  // Parameters of {name: share}; what is aimed has none.
   parameters(expression) {
     const sum = new Float64Array(this.count);
     for (const [name, share] of Object.entries(expression))
@@ -53,6 +54,10 @@ class Shape {
       const [x, y] = this.displacement(start, point, parameters);
       mesh[2 * point] += x;
       mesh[2 * point + 1] += y;
+    }
+    for (const [name, aim] of Object.entries(start.aims)) {
+      const share = edit.expression[name];
+      if (share) aim.forEach((value, i) => (mesh[i] += share * value));
     }
     if (held.length) this.spread(mesh, held, asked);
     for (const [index, iris] of this.irises) {
