@@ -29,6 +29,10 @@ HANDLES = list(LANDMARKS_68)
 SOFT_EDGE = 12  # pixels of the paper's crop in which painting fades at its border
 ROUND_FACE = 4  # pixels of it that painting reaches past the face oval, before it fades
 SURROUNDINGS = 1.0  # widths of a face that a detector sees on each side when it looks again
+WHOLE = (slice(0, WORKING.side), slice(0, WORKING.side))  # of the working crop
+# What a draft's network sees of it: where it moves by more than so many pixels, or by that share of
+# the most, and so many pixels around
+MOVES, OF_MOST, AROUND = 1.5, 0.1, 12
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class Editor(Protocol):
     def remove(self, start: State, neutral: np.ndarray | None = None) -> State:
         """The face without its expression; its `neutral` mesh where it is known."""
 
-    def synthesize(self, start: State, target: np.ndarray) -> State:
-        """The neutral face with the expression that the mesh `target` shows."""
+    def synthesize(self, start: State, target: np.ndarray, draft: bool = False) -> State:
+        """The neutral face with the expression that the mesh `target` shows; a draft is faster."""
 
 
 def editor_of(
@@ -102,30 +106,38 @@ class WarpEditor:
             neutral = self.shapes.neutral(start.mesh)
         return self._edit(self.removal, start, neutral)
 
-    def synthesize(self, start: State, target: np.ndarray) -> State:
+    def synthesize(self, start: State, target: np.ndarray, draft: bool = False) -> State:
         """Towards the mesh `target`."""
-        return self._edit(self.synthesis, start, target)
+        return self._edit(self.synthesis, start, target, draft)
 
     @torch.inference_mode()
-    def _edit(self, network: WarpGenerator, start: State, target: np.ndarray) -> State:
+    def _edit(
+        self, network: WarpGenerator, start: State, target: np.ndarray, draft: bool = False
+    ) -> State:
         matrix = WORKING.matrix(start.mesh)
         source, asked = transform(matrix, start.mesh), transform(matrix, target)
         flow = base_flow(source, asked)
         inner = flow[MARGIN:-MARGIN, MARGIN:-MARGIN]
         picture = crop(start.rgb, matrix, WORKING.side).astype(np.float32) / 255
         allowed = gates(asked)
-        fields = network(
-            _tensor(picture.transpose(2, 0, 1), network),
-            _tensor(inner.transpose(2, 0, 1), network),
-            _tensor(allowed, network),
-            _tensor(source[HANDLES, :2], network),
-            _tensor(asked[HANDLES, :2], network),
+        part = _moving(inner, 2 ** len(network.config.widths)) if draft else WHOLE
+        corner = [part[1].start, part[0].start]
+        seen = (
+            picture[part].transpose(2, 0, 1),
+            inner[part].transpose(2, 0, 1),
+            allowed[:, *part],
+            source[HANDLES, :2] - corner,
+            asked[HANDLES, :2] - corner,
         )
-        arrays = {name: _array(field) for name, field in fields._asdict().items()}
+        device = network.device  # found anew each time: slowly
+        fields = network(*(_tensor(array, device) for array in seen))
+        arrays = {name: _in_crop(_array(field), part) for name, field in fields._asdict().items()}
         if network is self.synthesis:
             skin = allowed[1][..., None]
+            if draft:
+                skin = skin * _in_crop(border_ramp(skin[part].shape[0], AROUND)[..., None], part)
             arrays["shading"] += skin * (folds(source, asked) - 1) * arrays["even"]
-        fine = seams(source, asked, inner, scale_of(matrix))
+        fine = () if draft else seams(source, asked, inner, scale_of(matrix))
         inner += arrays["residual"]
         edit = Edit(
             flow=flow,
@@ -193,7 +205,7 @@ class UNetEditor:
             neutral = self._seen_again(rgb, start.mesh)
         return State(rgb, neutral, mask)
 
-    def synthesize(self, start: State, target: np.ndarray) -> State:
+    def synthesize(self, start: State, target: np.ndarray, draft: bool = False) -> State:
         """`Î_E = G_E(I_N, H(s_E))`; a face that shall stay as it is is not painted."""
         if np.array_equal(target[HANDLES, :2], start.mesh[HANDLES, :2]):
             return start
@@ -210,9 +222,9 @@ class UNetEditor:
         if network.config.image_channels == 1:
             picture = np.rint(luminance(picture))
         before = picture.astype(np.float32) / 255
-        points = _tensor(transform(matrix, expressed[HANDLES, :2]), network)
+        points = _tensor(transform(matrix, expressed[HANDLES, :2]), network.device)
         drawn = heatmaps(points, side, network.config.heatmap_sigma)
-        face = _tensor(before.transpose(2, 0, 1), network)
+        face = _tensor(before.transpose(2, 0, 1), network.device)
         after = _array(network(face.to(network.dtype), drawn.to(network.dtype)))
         share = _face_share(transform(matrix, start.mesh), transform(matrix, expressed))
         rgb, mask = paste(start.rgb, matrix, before, after, share)
@@ -241,6 +253,32 @@ class UNetEditor:
         return min(near, key=away, default=mesh)
 
 
+def _moving(flow: np.ndarray, cell: int) -> tuple[slice, slice]:
+    """Rows and columns of the square of a crop in which a flow (side, side, 2) moves it much.
+
+    Its side is a whole number of `cell` pixels.
+    """
+    size = np.abs(flow).max(2)
+    moves = size > max(MOVES, OF_MOST * float(size.max()))
+    if not moves.any():
+        return slice(0, cell), slice(0, cell)
+    ends = [np.flatnonzero(moves.any(axis))[[0, -1]] + [-AROUND, AROUND + 1] for axis in (1, 0)]
+    longest = max(high - low for low, high in ends)
+    side = min(WORKING.side, cell * int(np.ceil(longest / cell)))
+    starts = (int(np.clip((low + high - side) // 2, 0, WORKING.side - side)) for low, high in ends)
+    rows, columns = (slice(start, start + side) for start in starts)
+    return rows, columns
+
+
+def _in_crop(field: np.ndarray, part: tuple[slice, slice]) -> np.ndarray:
+    """A field (h, w, C) of a part of the crop as (side, side, C), with nothing around it."""
+    if part == WHOLE:
+        return field
+    whole = np.zeros((WORKING.side, WORKING.side, field.shape[2]), np.float32)
+    whole[part] = field
+    return whole
+
+
 def _face_share(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Where the paper's crop is painted, (128, 128) in [0, 1]: both faces' ovals, with a soft edge.
 
@@ -262,10 +300,10 @@ def _flat(mesh: np.ndarray) -> np.ndarray:
     return np.column_stack([mesh[HANDLES, :2], np.zeros(LANDMARKS)])
 
 
-def _tensor(array: np.ndarray, network: WarpGenerator | UNetGenerator) -> Tensor:
+def _tensor(array: np.ndarray, device: torch.device) -> Tensor:
     """(1, ...) float32 where the network is."""
     array = np.ascontiguousarray(array, np.float32)
-    return torch.from_numpy(array)[None].to(network.device)
+    return torch.from_numpy(array)[None].to(device)
 
 
 def _array(field: Tensor) -> np.ndarray:

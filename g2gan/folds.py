@@ -171,9 +171,9 @@ def _nearest(
     low = np.clip(np.floor(points.min(0) - reach).astype(int), 0, WORKING.side)
     high = np.clip(np.ceil(points.max(0) + reach).astype(int) + 1, 0, WORKING.side)
     pixels = np.stack(np.meshgrid(*(np.arange(*ends) for ends in zip(low, high, strict=True))), -1)
-    away = pixels[..., None, :] - points
-    place = (away**2).sum(-1).argmin(-1)
-    nearest = np.take_along_axis(away, place[..., None, None], 2)[..., 0, :]
+    # |pixel - point|^2 is least where pixel . point - |point|^2 / 2 is greatest: far quicker
+    place = (pixels @ points.T - (points**2).sum(1) / 2).argmax(-1)
+    nearest = pixels - points[place]
     aside = (nearest * normals[place]).sum(-1)  # not away: between two samples it is the same
     column = (aside / reach + 1) / 2 * (ACROSS - 1)
     at = (np.clip(column, 0, ACROSS - 1).astype(np.float32), place.astype(np.float32))

@@ -77,7 +77,11 @@ def open_photo(
         ImageError: `source` cannot be read as a photo, is too large, or has a side below 32 pixels.
     """
     if isinstance(source, np.ndarray):
-        return _to_photo(_from_array(source, max_pixels))
+        _check_array(source, max_pixels)
+        pixels = np.array(source, order="C")
+        if pixels.ndim == 3 and pixels.shape[2] == 3:
+            return Photo(pixels, "RGB")
+        return _to_photo(Image.fromarray(pixels))
     if isinstance(source, Image.Image):
         return _to_photo(_decoded(source, max_pixels))
     if isinstance(source, str | Path):
@@ -87,13 +91,12 @@ def open_photo(
     raise ImageError(f"a photo is a path, a PIL image or a uint8 array (H, W, 3), not {kind}")
 
 
-def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
+def _check_array(array: np.ndarray, max_pixels: int) -> None:
     if array.dtype != np.uint8:
         raise ImageError(f"the array holds {array.dtype}; convert it to uint8 (0 to 255) first")
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
         raise ImageError(f"the array's shape is {array.shape}; (H, W, 3) is needed")
     _check_size((array.shape[1], array.shape[0]), max_pixels)
-    return Image.fromarray(np.ascontiguousarray(array))
 
 
 def open_file(path: str | Path) -> Image.Image:

@@ -1,5 +1,6 @@
 """Saving a JPEG's edit so that the rest of it stays as it was: own tables, own coefficients."""
 
+from functools import reduce
 from pathlib import Path
 
 import cv2
@@ -44,13 +45,17 @@ def save_jpeg(edit: Image.Image, path: Path, original: str | Path, metadata: dic
             "progressive": "progressive" in photo.info,
         }
         before = np.asarray(ImageOps.exif_transpose(photo))
-    touched = np.asarray(edit) != before
+    touched = cv2.absdiff(np.asarray(edit), before)
     if edit.mode == "RGB":
-        touched = touched.any(2)
+        touched = reduce(cv2.max, cv2.split(touched))  # a tenth of the time of any(2)
         with open_file(original) as photo:
             photo.draft("YCbCr", photo.size)
             values = np.array(ImageOps.exif_transpose(photo))
-        values[touched] = np.asarray(edit.convert("YCbCr"))[touched]
+        x, y, width, height = cv2.boundingRect(touched)
+        if width:
+            part = (slice(y, y + height), slice(x, x + width))
+            edited = edit.crop((x, y, x + width, y + height)).convert("YCbCr")
+            values[part] = cv2.copyTo(np.asarray(edited), touched[part], values[part])
         if sampling:
             for channel in (1, 2):
                 values[..., channel] = _as_coarse(values[..., channel], *FACTORS[sampling])
@@ -74,15 +79,17 @@ def _as_coarse(chroma: np.ndarray, across: int, down: int) -> np.ndarray:
     that blurs is undone here, by repeated comparison.
     """
     height, width = chroma.shape
-    padded = np.pad(chroma, ((0, -height % down), (0, -width % across)), "edge")
-    shape = (padded.shape[0] // down, down, padded.shape[1] // across, across)
-    average = padded.reshape(shape).mean((1, 3), dtype=np.float32)
+    padded = np.pad(chroma, ((0, -height % down), (0, -width % across)), "edge").astype(np.float32)
+    size = (padded.shape[1] // across, padded.shape[0] // down)
+    average = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
     blurs = [np.array([1, 6, 1] if n == 2 else [8], np.float32) / 8 for n in (across, down)]
     coarse = average.copy()
     for _ in range(SHARPENINGS):
-        coarse += average - cv2.sepFilter2D(coarse, -1, *blurs, borderType=cv2.BORDER_REPLICATE)
+        blurred = cv2.sepFilter2D(coarse, -1, *blurs, borderType=cv2.BORDER_REPLICATE)
+        coarse += cv2.subtract(average, blurred, dst=blurred)
     coarse = np.clip(np.round(coarse), 0, 255).astype(np.uint8)
-    return coarse.repeat(down, 0).repeat(across, 1)[:height, :width]
+    shown = cv2.resize(coarse, padded.shape[::-1], interpolation=cv2.INTER_NEAREST)
+    return shown[:height, :width]
 
 
 def _keep_untouched(
@@ -119,10 +126,13 @@ def _keep_untouched(
         if theirs.shape != ours.shape:
             continue  # chroma that had to be written finer than it was
         side_x, side_y = across * BLOCK, down * BLOCK
-        room = ((0, ours.shape[0] * side_y - height), (0, ours.shape[1] * side_x - width))
-        blocks = np.pad(touched, room).reshape(ours.shape[0], side_y, ours.shape[1], side_x)
-        changed = blocks.any((1, 3))[..., None, None]
-        setattr(new, name, np.where(changed, ours, theirs).astype(ours.dtype))
+        rows, columns = ours.shape[:2]
+        room = ((0, rows * side_y - height), (0, columns * side_x - width))
+        blocks = np.pad(touched, room).reshape(rows, side_y, columns * side_x)
+        changed = blocks.max(1).reshape(rows, columns, side_x).any(2)
+        theirs = theirs.astype(ours.dtype)
+        theirs[changed] = ours[changed]
+        setattr(new, name, theirs)
     new.write_dct(str(path))
 
 

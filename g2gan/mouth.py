@@ -27,7 +27,7 @@ BRIGHTER = np.array([1.60, 1.53, 1.42])  # lit teeth than the whites of the eyes
 SHADOW = np.array([0.75, 1.0, 1.1], np.float32)  # R, G, B: what light is left comes off gums
 CHIN = (148, 152, 377)
 DARK = 0.75  # share of the skin's white below which eyes do not show theirs
-SMILING, DROPPED = 0.07, 0.12  # drop of the chin up to which nothing is laid in, and from which all
+SMILING, DROPPED = 0.10, 0.13  # drop of the chin up to which nothing is laid in, and from which all
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,15 @@ class Preset:
             raise PresetError('a preset needs "edits", a list of at least one edit')
         return cls(tuple(_edit(edit) for edit in edits))
 
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """The preset of a file's text, of a link, or of a link's code.
+
+        Raises:
+            PresetError: as `from_json`.
+        """
+        return cls.from_json(text) if "{" in text else cls.from_code(text)
+
     def to_code(self) -> str:
         """The preset in letters, digits, - and _: for a link's end, `#preset=CODE`."""
         text = json.dumps(self._content(), separators=(",", ":"))

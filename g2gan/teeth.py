@@ -65,9 +65,9 @@ def carve(colour: np.ndarray, mesh: np.ndarray, matrix: np.ndarray) -> Carved:
     inside = np.clip((lower - y) / rim, 0, 1) * np.clip((y - upper) / rim, 0, 1)
     part = colour[rows, columns]
     teeth[rows, columns] = inside * _whiteness(part)
-    relief = _relief(x, y, upper, lower, pixel)
-    enamel[rows, columns] = teeth[rows, columns] * np.clip((relief - 0.3) / 0.3, 0, 1)
-    white = np.minimum(BRIGHTER * part * relief[..., None], 255)
+    relief, tooth = _relief(x, y, upper, lower, pixel)
+    enamel[rows, columns] = teeth[rows, columns] * tooth
+    white = np.minimum(BRIGHTER * part.mean(2, keepdims=True) * relief[..., None], 255)
     carved = colour.copy()
     carved[rows, columns] = part + teeth[rows, columns][..., None] * (white - part)
     return Carved(carved, teeth, enamel)
@@ -98,15 +98,17 @@ def _height(lip: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def _whiteness(colour: np.ndarray) -> np.ndarray:
     """How much like teeth, in [0, 1]: pale, and not dark."""
-    most, least = colour.max(2), colour.min(2)
-    pale = (0.42 - (most - least) / np.maximum(most, 1)) / 0.14
-    return np.clip(pale, 0, 1) * np.clip((most / 255 - 0.25) / 0.15, 0, 1)
+    red, most = colour[..., 0], colour.max(2)
+    flesh = (red - colour[..., 1:].min(2)) / np.maximum(
+        red, 1
+    )  # a network's green is meant as white
+    return np.clip((0.42 - flesh) / 0.14, 0, 1) * np.clip((most / 255 - 0.25) / 0.15, 0, 1)
 
 
 def _relief(
     x: np.ndarray, y: np.ndarray, upper: np.ndarray, lower: np.ndarray, pixel: float
-) -> np.ndarray:
-    """What the strip's brightness is multiplied with.
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the strip's brightness is multiplied with, and where it is tooth, in [0, 1].
 
     Args:
         x: distance from the middle, to the picture's right.
@@ -128,9 +130,11 @@ def _relief(
         return width / wide * np.exp(-((gap / wide) ** 2))
 
     contact = (0.14 + 0.30 * np.exp(-above / 0.03)) * line(0.004) + 0.10 * line(0.014)
-    under = 0.66 * np.clip((y - edge) / max(0.008, pixel) + 0.5, 0, 1) * np.exp(-below / 0.06)
+    past = np.clip((y - edge) / max(0.008, pixel) + 0.5, 0, 1)
+    under = 0.66 * past * np.exp(-below / 0.06)
     gum = 0.16 * np.exp(-np.clip(y - upper, 0, None) / 0.025)
     glassy = 0.10 * np.exp(-above / 0.012)  # the edge lets the dark behind it through
     gleam = 0.12 * np.exp(-(((off + 0.1) / 0.45) ** 2)) * np.exp(-(((above - 0.06) / 0.04) ** 2))
     dark = (1 - contact) * (1 - under) * (1 - gum) * (1 - glassy)
-    return SHADE[tooth] * dark * (1 - 0.20 * np.abs(off) ** 2.5) * (1 + gleam)
+    relief = SHADE[tooth] * dark * (1 - 0.20 * np.abs(off) ** 2.5) * (1 + gleam)
+    return relief, (1 - past) * (1 - contact)

@@ -37,6 +37,7 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         parts = gr.CheckboxGroup(list(PARTS), value=list(PARTS))
         expression = gr.Dropdown([*pipe.expressions, *pipe.looks], value="happiness")
         intensity = gr.Number(1.0)
+        preset = gr.Textbox("")
         start, end = gr.Dropdown(names, value="neutral"), gr.Dropdown(names, value="happiness")
         frames = gr.Number(FRAMES, precision=0)
         kind = gr.Dropdown(["mp4", "gif"], value="mp4")
@@ -63,7 +64,11 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         return _saved(photo, image, "plain")
 
     def synthesize(
-        photo: str, expression: str = "happiness", intensity: float = 1.0, face: int = 1
+        photo: str,
+        expression: str = "happiness",
+        intensity: float = 1.0,
+        face: int = 1,
+        preset: str = "",
     ) -> str:
         """Put an expression on a face in a photo; the one that it has is taken off first.
 
@@ -72,10 +77,13 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
             expression: which expression.
             intensity: 0 is no expression, 1 a natural one, up to 2 exaggerates.
             face: which face, 1 being the largest.
+            preset: an edit that the page saved, as JSON or as a link, in place of all of these.
 
         Returns:
             The photo with its face changed, at its own size and in its own format.
         """
+        if preset:
+            return _saved(photo, Preset.from_text(preset).apply(pipe, photo).images[0], "edited")
         edit = FaceEdit((_index(face),), {expression: 1.0}, intensity)
         return _saved(photo, Preset((edit,)).apply(pipe, photo).images[0], expression)
 
@@ -131,7 +139,7 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         return str(write_strip(images, new_file(f"{start}-to-{end}.{format}".replace("/", "-"))))
 
     _offer(remove, [photo, face, everybody, parts], file, photos=1)
-    _offer(synthesize, [photo, expression, intensity, face], file, photos=1)
+    _offer(synthesize, [photo, expression, intensity, face, preset], file, photos=1)
     _offer(transfer, [photo_a, photo_b, face_a, face_b, parts], [file_a, file_b], photos=2)
     _offer(interpolate, [photo, start, end, frames, kind, face], file, photos=1)
 

@@ -62,14 +62,17 @@ def portrait(visits: Visits, label: str, examples: Sequence[Path] = ()) -> Portr
         label: of the upload.
         examples: portraits to click; may be none.
     """
-    picture = gr.Image(
-        label=label,
-        type="filepath",
-        sources=["upload", "webcam", "clipboard"],
-        placeholder=INVITATION,
-        buttons=[],
-        elem_classes="portrait",
-    )
+    # Progress is shown on what surrounds the picture: Gradio puts that up anew when a photo comes,
+    # and would go on drawing the old one's clock, for nobody, as long as the page is open
+    with gr.Column(min_width=0, elem_classes="frame") as frame:
+        picture = gr.Image(
+            label=label,
+            type="filepath",
+            sources=["upload", "webcam", "clipboard"],
+            placeholder=INVITATION,
+            buttons=[],
+            elem_classes="portrait",
+        )
     trouble = gr.HTML(elem_classes="trouble")
     people = gr.HTML(
         NOBODY,
@@ -88,7 +91,7 @@ def portrait(visits: Visits, label: str, examples: Sequence[Path] = ()) -> Portr
         visits.close(last)
         return _opened(visits, str(examples[event.index]))
 
-    hidden = {"api_visibility": "private", "outputs": outputs, "show_progress_on": [picture]}
+    hidden = {"api_visibility": "private", "outputs": outputs, "show_progress_on": [frame]}
     gr.on([picture.input, picture.clear], choose, [picture, key], preprocess=False, **hidden)
     if examples:
         samples = gr.HTML(

@@ -56,11 +56,13 @@ class View:
         return (mesh[:, :2] + 0.5 - (x0, y0)) / max(x1 - x0, y1 - y0)
 
     def see(self, start: Start) -> Start:
-        """Pixels and face as they are in the view."""
-        x0, y0, x1, y1 = self.box
-        method = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_CUBIC
-        rgb = cv2.resize(start.rgb[y0:y1, x0:x1], self.size, interpolation=method)
-        return Start(rgb, Face(self.points(start.face.mesh), self.size))
+        """Pixels and face as they are in the view; made once."""
+        if self not in start.views:
+            x0, y0, x1, y1 = self.box
+            method = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_CUBIC
+            rgb = cv2.resize(start.rgb[y0:y1, x0:x1], self.size, interpolation=method)
+            start.views[self] = Start(rgb, Face(self.points(start.face.mesh), self.size))
+        return start.views[self]
 
 
 def as_data_url(rgb: np.ndarray) -> str:

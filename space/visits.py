@@ -31,10 +31,14 @@ class GoneError(G2GANError):
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """What an edit starts from: pixels (H, W, 3) uint8 and the face in them."""
+    """What an edit starts from: pixels (H, W, 3) uint8 and the face in them.
+
+    And the small copies of it that were made for the page, by their view.
+    """
 
     rgb: np.ndarray
     face: Face
+    views: dict[object, "Start"] = field(default_factory=dict, repr=False)
 
 
 @dataclass(eq=False)
@@ -47,21 +51,25 @@ class Visit:
     pipe: G2GAN
     seen: float = field(default_factory=time.monotonic)
     newest: int = 0  # the last preview that was asked for
-    _neutral: dict[int, Start] = field(default_factory=dict)
+    _starts: dict[tuple[int, bool], Start] = field(default_factory=dict)
     _saved: TemporaryDirectory | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self, face: int, keep_expression: bool) -> Start:
-        """The photo itself, or without one face's expression."""
-        return Start(self.photo.rgb, self.faces[face]) if keep_expression else self.neutral(face)
+        """The photo itself, or without one face's expression; made once."""
+        with self._lock:
+            start = self._starts.get((face, keep_expression))
+            if start is None and keep_expression:
+                start = Start(self.photo.rgb, self.faces[face])
+            elif start is None:
+                edit = self.pipe.remove(self.photo.rgb, face=self.faces[face])
+                start = Start(np.asarray(edit.images[0]), edit.faces[0])
+            self._starts[face, keep_expression] = start
+            return start
 
     def neutral(self, face: int) -> Start:
         """The photo with one face's expression taken off; made once."""
-        with self._lock:
-            if face not in self._neutral:
-                edit = self.pipe.remove(self.photo.rgb, face=self.faces[face])
-                self._neutral[face] = Start(np.asarray(edit.images[0]), edit.faces[0])
-            return self._neutral[face]
+        return self.start(face, keep_expression=False)
 
     def save(self, image: Image.Image, folder: str | Path) -> Path:
         """Writes an edit in the photo's own format, somewhere below a folder.
@@ -88,7 +96,11 @@ class Visit:
 
     @property
     def bytes(self) -> int:
-        return self.photo.rgb.nbytes * (1 + len(self._neutral))
+        """Of all its pixels, the photo's own and the copies that were made."""
+        own, starts = self.photo.rgb, list(self._starts.values())
+        copies = [start.rgb for start in starts if start.rgb is not own]
+        copies += [view.rgb for start in starts for view in list(start.views.values())]
+        return own.nbytes + sum(copy.nbytes for copy in copies)
 
 
 class Visits:

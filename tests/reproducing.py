@@ -10,7 +10,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from train.config import PRESETS
-from train.reproduce import Plan, reproduce
+from train.paper_plan import Plan
+from train.reproduce import reproduce
 
 if __name__ == "__main__":
     narrow = replace(

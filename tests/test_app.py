@@ -18,6 +18,7 @@ from gradio_client.exceptions import AppError  # noqa: E402
 from tiny import tiny_pipeline  # noqa: E402
 
 import app  # noqa: E402
+from g2gan.preset import FaceEdit, Preset  # noqa: E402
 from space.api import NO_PHOTO  # noqa: E402
 from space.cleaning import delete_old_files  # noqa: E402
 
@@ -98,6 +99,21 @@ def test_synthesize_grows_with_the_intensity(client, folder):
     )
     assert none.size == half.size == full.size == SIZE
     assert len({image.tobytes() for image in (none, half, full)}) == 3
+
+
+def test_a_preset_is_applied_as_the_page_saves_it(client, folder):
+    preset = Preset((FaceEdit("all", moves={48: (-0.1, -0.1)}, keep_expression=True),))
+    photo = handle_file(folder / "two.png")
+    by_file, by_link = (
+        opened(client.predict(photo, preset=each, api_name="/synthesize"))
+        for each in (preset.to_json(), "https://a.example/#preset=" + preset.to_code())
+    )
+    assert by_file.tobytes() == by_link.tobytes()
+    where = changed(by_file, folder / "two.png")
+    assert where[:, :400].any()
+    assert where[:, 450:].any()
+    with pytest.raises(AppError, match="no preset"):
+        client.predict(photo, preset="{}", api_name="/synthesize")
 
 
 def test_the_readmes_four_lines_edit_a_photo(client, folder, capsys):
@@ -202,7 +218,7 @@ def test_the_api_has_four_endpoints_with_named_and_described_inputs(client):
     endpoints = client.view_api(return_format="dict")["named_endpoints"]
     assert set(endpoints) == {"/remove", "/synthesize", "/transfer", "/interpolate"}
     names = [value["parameter_name"] for value in endpoints["/synthesize"]["parameters"]]
-    assert names == ["photo", "expression", "intensity", "face"]
+    assert names == ["photo", "expression", "intensity", "face", "preset"]
     assert all(endpoint["description"] for endpoint in endpoints.values())
 
 

@@ -101,6 +101,41 @@ def test_a_host_that_is_away_is_named_after_several_tries(tmp_path):
         download_article("london", tmp_path, away)
 
 
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:9", "gopher://127.0.0.1:9"])
+def test_a_proxy_of_an_unusable_kind_is_named(tmp_path, monkeypatch, proxy):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(DataError, match=r"the proxy in HTTPS_PROXY, .* cannot be used"):
+        download_article("london", tmp_path)
+
+
+def test_an_answer_that_is_not_figshares_is_refused(tmp_path, monkeypatch):
+    """Such as the page of a network that wants a login first."""
+    monkeypatch.setattr("file_hosts.json.dumps", lambda files: "<html>Welcome</html>")
+    with (
+        FileHosts({LONDON: london()}) as web,
+        pytest.raises(DataError, match="is no list of figshare's files"),
+    ):
+        download_article("london", tmp_path, web.hosts)
+
+
+def test_a_download_killed_halfway_goes_on_when_started_again(tmp_path):
+    """What is left of it is a part of the file; only the rest is asked for."""
+    content = london()["smiling_front.zip"]
+    (tmp_path / "smiling_front.zip.part").write_bytes(content[:1000])
+    with FileHosts({LONDON: london()}) as web:
+        download_article("london", tmp_path, web.hosts)
+    (asked,) = [line for line in web.seen if "storage" in line and "smiling_front" in line]
+    assert asked.endswith("bytes=1000-")
+    assert len(london_pairs(tmp_path, "test")) == 18
+
+
+def test_a_part_of_another_file_is_thrown_away(tmp_path):
+    (tmp_path / "smiling_front.zip.part").write_bytes(b"x" * 1000)
+    with FileHosts({LONDON: london()}) as web:
+        download_article("london", tmp_path, web.hosts)
+    assert len(london_pairs(tmp_path, "test")) == 18
+
+
 def test_downloads_go_through_the_environments_proxy(tmp_path, monkeypatch):
     with FileHosts({LONDON: london()}) as web:
         monkeypatch.setenv("HTTP_PROXY", web.url)

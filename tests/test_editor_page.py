@@ -141,7 +141,7 @@ def test_a_drag_follows_the_finger_and_is_painted_on_the_way(visit, photos, pipe
     assert abs(now[1] - at[1] + 12) < 1.5
     assert seen(page) != before
     assert number(page, "previews") - previews >= 3
-    page.wait_for_selector(f"{EDITOR}[data-side='768']")  # at rest it is sharp
+    page.wait_for_selector(f"{EDITOR}[data-sharp='yes']")  # at rest it is sharp
     preset = saved_preset(page)
     (edit,) = preset.edits
     assert edit.keep_expression
@@ -277,6 +277,17 @@ def test_the_other_face_of_a_photo_is_edited_by_itself(visit, photos):
     undo.click()  # what was done to the other face, which is shown again
     page.wait_for_selector(f"{EDITOR}[data-state=ready][data-face='1']")
     playwright.expect(faces.nth(1)).to_have_attribute("aria-pressed", "true")
+    assert [edit.faces for edit in saved_preset(page).edits] == [(0,)]
+
+
+def test_everybody_gets_the_same_expression_by_one_click(visit, photos):
+    page = visit(photos / "two.png")
+    page.locator("[data-look='happiness']").click()
+    page.get_by_role("button", name="Same for everybody").click()
+    edits = saved_preset(page).edits
+    assert [edit.faces for edit in edits] == [(0,), (1,)]
+    assert edits[0].expression == edits[1].expression == {"happiness": 1}
+    page.get_by_role("button", name="Undo", exact=True).click()
     assert [edit.faces for edit in saved_preset(page).edits] == [(0,)]
 
 

@@ -18,8 +18,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from train.paper_plan import CHECKPOINT, PREPARED
 from train.recognizers import convert
-from train.reproduce import CHECKPOINT, PREPARED
 from train.trainer import STATE
 
 SCRIPT = Path(__file__).with_name("stepping.py")

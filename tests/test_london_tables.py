@@ -1,6 +1,7 @@
 """The paper's tables with both generators, on drawn people."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +14,13 @@ from PIL import Image
 
 from g2gan import G2GAN
 from g2gan.alignment import WORKING
+from g2gan.errors import CheckpointError
 from train import london_tables, stand_ins
+from train.card import weights_digest
 from train.config import PRESETS
-from train.london_tables import EMBEDDED, FULL, LondonTables, cut, page
+from train.london_edits import cut
+from train.london_page import FULL, page
+from train.london_tables import EMBEDDED, LondonTables, embedded_anew
 from train.paper_data import PaperSet, centre_crop
 from train.paper_evaluate import ROWS
 from train.paper_prepare import prepare_source
@@ -97,6 +102,23 @@ def test_both_generators_go_through_from_photos_to_page(tmp_path, photos, monkey
     states = {path: path.stat().st_mtime_ns for path in plan.out.rglob("*.safetensors")}
     assert london_tables.london_tables(plan) == results
     assert {path: path.stat().st_mtime_ns for path in plan.out.rglob("*.safetensors")} == states
+    # of other embedded weights: their row alone is measured again, without the trained runs
+    for kind in ("ours", "paper"):
+        for row in ROWS:
+            shutil.rmtree(plan.out / kind / row, ignore_errors=True)
+    old = {**results["embedded"], "weights": "other", "synthesis": [0, 0]}
+    warp = {**results["baselines"]["warp"], "removal": [0, 0]}
+    baselines = results["baselines"] | {"warp": warp}
+    assert embedded_anew(plan, results | {"embedded": old, "baselines": baselines}) == results
+    with pytest.raises(CheckpointError, match="hse_mobilenet"):
+        embedded_anew(replace(plan, hse=None), results | {"embedded": old})
+
+
+def test_the_embedded_row_stays_while_its_weights_do(tmp_path):
+    results = {"embedded": {"weights": weights_digest(EMBEDDED)}}
+    config = PRESETS["oulu"]
+    nothing = LondonTables(tmp_path / "nowhere", tmp_path / "out", config, config)
+    assert embedded_anew(nothing, results) is results
 
 
 def test_ours_is_cut_at_the_eyes_of_the_paper():

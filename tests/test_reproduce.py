@@ -1,6 +1,9 @@
 """The paper in one command, on miniatures."""
 
 import json
+import re
+import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,15 +16,19 @@ import tiny_paper
 from PIL import Image
 
 from g2gan import G2GAN
+from g2gan.engines import MODEL_VARIABLE
 from g2gan.errors import CheckpointError
 from g2gan.models.unet_generator import UNetGenerator
 from hub_upload import checkpoint_files
 from train.config import PRESETS
-from train.recognizers import convert
-from train.reproduce import CHECKPOINT, PREPARED, REPORT, Plan, dry_run, reproduce
+from train.paper_data import PaperSet
+from train.paper_plan import CHECKPOINT, PREPARED, REPORT, RUN, Plan
+from train.recognizers import convert, load_recognizer
+from train.reproduce import dry_run, main, reproduce, train_row
 from train.sources import DataError
 from train.stand_ins import DLIB, DlibFace
 from train.step_time import measured_step
+from train.trainer import STATE, Trainer
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "woman-20s-fair-smiling.jpg"
 ROWS = ("without_both", "without_cycle", "without_identity", "full")
@@ -98,7 +105,8 @@ def test_without_a_face_network_the_rows_that_need_it_are_left_out_and_said(
 ):
     monkeypatch.setattr(DlibFace, "is_installed", lambda: False)
     judges = {"vgg_face": recognizers["vgg_face"]}
-    plan = Plan("ck", tmp_path, tmp_path / "out", narrow("ck"), judges)
+    data = miniatures.ck(tmp_path / "ck")
+    plan = Plan("ck", data, tmp_path / "out", narrow("ck"), judges)
     lines = list(dry_run(plan))
     assert sum("left out, needs --light-cnn or dlib's network" in line for line in lines) == 2
     assert sum("10 images, about" in line for line in lines) == 2
@@ -115,6 +123,85 @@ def test_where_light_cnn_is_missing_dlibs_network_is_the_losses_and_judges(tmp_p
     plan = replace(plan, recognizers=both)
     assert plan.face_network == "light_cnn_9"
     assert plan.judges == ["light_cnn_9", "vgg_face"]
+
+
+def test_the_plan_says_what_is_on_disk_and_what_a_run_will_take(tmp_path, recognizers):
+    data = miniatures.ck(tmp_path / "ck")
+    images = data / "cohn-kanade-images"
+    (images / "S005/001/S005_001_00000003.png").unlink()
+    plan = Plan("ck", data, tmp_path / "out", narrow("ck", 10**6), recognizers)
+    text = "\n".join(dry_run(plan))
+    assert "3 people, 5 sequences (2 annotated), 15 pictures; skipped 1:" in text
+    assert "S005/001: half-copied: 1 frames are missing, the first is 3" in text
+    hours = [float(found) for found in re.findall(r"about ([\d.]+) hours at", text)]
+    assert len(hours) == 4
+    (together,) = re.findall(r"together about ([\d.]+) hours", text)
+    assert min(hours) > 0
+    assert float(together) == pytest.approx(sum(hours), abs=0.21)
+    with pytest.raises(DataError, match="no folder"):
+        list(dry_run(replace(plan, data=tmp_path / "nowhere")))
+    with pytest.raises(CheckpointError, match=r"python -m train\.recognizers"):
+        list(dry_run(replace(plan, recognizers={"light_cnn_9": tmp_path / "nowhere"})))
+
+
+def test_a_measured_step_knows_what_the_runs_files_weigh(tmp_path, recognizers):
+    tiny_paper.prepared(tmp_path)
+    (tmp_path / "set").rename(tmp_path / PREPARED)
+    judges = {name: load_recognizer(path) for name, path in recognizers.items()}
+    cost = measured_step(narrow("ck"), steps=1, recognizer=judges["light_cnn_9"])
+    data = PaperSet.load(tmp_path / PREPARED)
+    trainer = Trainer(narrow("ck", 5), data, tmp_path / "run", judges["light_cnn_9"])
+    trainer.train()
+    state = (tmp_path / "run" / STATE).stat().st_size / 1e9
+    assert state == pytest.approx(cost.gigabytes, rel=0.1)
+    train_row(tmp_path / "row", narrow("ck", 5), tmp_path / PREPARED, "light_cnn_9", judges)
+    weights = (tmp_path / "row" / CHECKPOINT).glob("*/diffusion*.safetensors")
+    assert sum(file.stat().st_size for file in weights) / 1e9 == pytest.approx(
+        cost.checkpoint, rel=0.2
+    )
+    # the state is gone, and another network cannot take F's place in what is left
+    assert not (tmp_path / "row" / RUN / STATE).exists()
+    shutil.rmtree(tmp_path / "row" / CHECKPOINT)
+    with pytest.raises(CheckpointError, match="of other settings"):
+        train_row(
+            tmp_path / "row", narrow("ck", 5), tmp_path / PREPARED, DLIB, judges | {DLIB: None}
+        )
+
+
+def test_a_prepared_set_is_not_taken_for_one_of_another_split(tmp_path, recognizers):
+    tiny_paper.prepared(tmp_path)
+    (tmp_path / "set").rename(tmp_path / PREPARED)
+    split = tmp_path / "split.json"
+    split.write_text('{"train": ["0", "1"], "test": ["2", "3"]}')
+    plan = Plan("ck", tmp_path, tmp_path, narrow("ck", 5), recognizers, split=split)
+    with pytest.raises(DataError, match="made with another split; give another --out"):
+        reproduce(plan)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["ck", "--dry-run"], "CK+'s cohn-kanade-images, Landmarks and Emotion"),
+        (["london"], "give the folder of the Face Research Lab London Set with --data"),
+        (["own", "--out", __file__], "test_reproduce.py/prepared'"),
+    ],
+)
+def test_a_users_mistake_is_said_without_a_traceback(tmp_path, monkeypatch, arguments, said):
+    if arguments[0] == "own":
+        miniatures.own(tmp_path)
+    monkeypatch.setenv(MODEL_VARIABLE, __file__)
+    command = ["reproduce", *arguments, "--data", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert str(ended.value).endswith(said)
+
+
+def test_a_dry_run_of_the_embedded_checkpoint_fetches_nothing(monkeypatch, capsys):
+    monkeypatch.delenv(MODEL_VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "argv", ["reproduce", "london", "--images", "1000", "--dry-run"])
+    main()
+    assert "fetch face_landmarker.task and evaluate expressions: to do" in capsys.readouterr().out
 
 
 def test_a_missing_set_is_refused_before_anything_is_made(tmp_path, recognizers):

@@ -19,7 +19,7 @@ from train import card, download, reproduce_london
 from train.config import PRESETS
 from train.facekit import FaceKit
 from train.reproduce_london import LondonPlan, london_dry_run
-from train.sources import canada, london
+from train.sources import DataError, canada, london
 
 TRAIN, TEST, ALONE = ["001", "003", "004"], ["002", "005"], ["003f"]
 SKINS = [(214, 170, 145), (150, 105, 80), (235, 200, 180), (190, 140, 110), (120, 85, 65)]
@@ -67,10 +67,31 @@ def articles() -> dict[int, dict[str, bytes]]:
 
 
 def test_the_plan_says_what_is_to_do_without_doing_it(tmp_path, few_people):
+    (tmp_path / f"{ALONE[0]}.jpg").touch()
     lines = "\n".join(london_dry_run(LondonPlan(tmp_path / "out", canada=tmp_path)))
     assert "fetch london: to do" in lines
     assert "fetch canada" not in lines  # a folder was given
     assert lines.count("8 images, about") == 2
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_was_given_is_looked_at_before_anything_is_fetched(tmp_path, few_people):
+    """A test person's photo or the judge would only be asked for after training."""
+    for person in TRAIN:
+        for state in ("neutral", "smiling"):
+            (tmp_path / f"{person}_{state}.jpg").touch()
+    with FileHosts({}) as web:
+        nothing = LondonPlan(tmp_path / "out", hosts=web.hosts)
+        for plan, message in (
+            (replace(nothing, london=tmp_path), "2 people of the test split"),
+            (replace(nothing, canada=tmp_path), "no photo like 003f.jpg"),
+            (replace(nothing, scores=tmp_path / "nowhere"), "give MediaPipe's face_landmarker"),
+        ):
+            with pytest.raises(DataError, match=message):
+                reproduce_london.reproduce_london(plan)
+            with pytest.raises(DataError, match=message):
+                list(london_dry_run(plan))
+    assert not web.seen
     assert not (tmp_path / "out").exists()
 
 

@@ -7,7 +7,7 @@ from tiny import LEFT_CORNER, RIGHT_CORNER, eye_distance, face_mesh, people, smi
 from g2gan.errors import PartError, UnknownExpressionError
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, MIRROR, RIGHT_EYE, RIGHT_IRIS
 from g2gan.shape import HANDLES, PARTS, ShapeModel
-from train.fit_shape import cross_fitted_neutrals
+from train.fit_shape import cross_fitted_neutrals, fit_shape_model
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -195,6 +195,32 @@ def test_cross_fitted_guesses_are_of_people_who_were_not_in_the_fit():
     again = cross_fitted_neutrals(neutral, one_changed, folds=3)[1]
     np.testing.assert_array_equal(again[3], of_smiling[3])
     assert (again[2] != of_smiling[2]).any()
+
+
+def test_a_persons_other_pairs_are_not_in_their_fit_either():
+    neutral, smiling = people(6, seed=3)
+    names = ["a", "b", "c", "a~1", "b~1", "c~1"]
+    before = cross_fitted_neutrals(neutral, smiling, people=names)[1]
+    changed = smiling.copy()
+    changed[3] = 2 * smiling[3] - neutral[3]
+    after = cross_fitted_neutrals(neutral, changed, people=names)[1]
+    np.testing.assert_array_equal(after[0], before[0])
+    assert (after[1] != before[1]).any()
+
+
+def test_every_photographed_expression_is_learned_under_its_name_and_the_nameless_under_none():
+    neutral, smiling = people(8, seed=3)
+    strong = neutral + 2 * (smiling - neutral)  # of the same mouths
+    both = np.concatenate([neutral, neutral])
+    names = ["happiness"] * 8 + ["surprise"] * 8
+    model = fit_shape_model(both, np.concatenate([smiling, strong]), expressions=names)
+    assert model.expressions == ("neutral", "happiness", "surprise")
+    mesh = face_mesh()
+    moved = [rms(model.express(mesh, {name: 1.0}) - mesh) for name in model.expressions[1:]]
+    assert 1.5 < moved[1] / moved[0] < 2.5
+    nameless = fit_shape_model(neutral, smiling, expressions=[None] * 8)
+    assert nameless.expressions == ("neutral",)
+    assert rms(nameless.neutral(smiling[0, 0]) - smiling[0, 0]) > 1
 
 
 def test_asked_landmarks_are_met_and_the_rest_of_the_face_goes_along():

@@ -17,7 +17,7 @@ from tiny import lively_pipeline, tiny_pipeline
 from g2gan import Face, FaceIndexError, NoFaceError, UnknownExpressionError
 from g2gan.mesh import LEFT_EYE, RIGHT_EYE
 from g2gan.preset import FaceEdit, Preset
-from space.editor import Server
+from space.editor import SHARP, Server
 from space.edits import asked_mesh, finished
 from space.offers import SHORTCUTS, looks, shortcuts, sliders, twins
 from space.views import View
@@ -261,11 +261,11 @@ def test_a_face_or_an_expression_that_is_not_there_is_refused(visits, one):
 def test_a_preview_shows_the_edit_and_tells_where_the_points_went(pipe, visits, server, one):
     edit = {"moves": {"48": [-0.05, -0.04]}, "keep_expression": True}
     answer = server["preview"](
-        {"key": one, "face": 0, "preset": text(edit), "number": 1, "side": 300}
+        {"key": one, "face": 0, "preset": text(edit), "number": 1, "draft": False}
     )
     assert answer["ok"]
     visit = visits.get(one)
-    view = View.of(visit.faces[0], 300)
+    view = View.of(visit.faces[0], SHARP)
     assert picture(answer["picture"]).size == view.size
     mesh = asked_mesh(visit, visit.start(0, True), Preset.from_json(text(edit)).edits[0])
     np.testing.assert_allclose(floats(answer["mesh"]).reshape(-1, 2), view.shares(mesh), atol=1e-6)
@@ -273,7 +273,7 @@ def test_a_preview_shows_the_edit_and_tells_where_the_points_went(pipe, visits, 
 
 def test_a_preview_that_a_newer_one_has_overtaken_is_not_painted(visits, server, folder):
     key = visits.open(folder / "one.png")
-    ask = {"key": key, "face": 0, "preset": text(SMILE), "side": 100}
+    ask = {"key": key, "face": 0, "preset": text(SMILE), "draft": True}
     assert "picture" in server["preview"](ask | {"number": 5})
     assert server["preview"](ask | {"number": 4}) == {"ok": True}
     assert "picture" in server["preview"](ask | {"number": 6})
@@ -313,7 +313,7 @@ def test_a_preset_comes_back_for_each_face_with_its_intensity_multiplied_in(serv
         ("face", {"face": 1}, "not that many faces"),
         ("face", {"face": "first"}, "Reload"),
         ("face", {}, "Reload"),
-        ("preview", {"face": 0, "preset": "{}", "number": 1, "side": 100}, "no preset"),
+        ("preview", {"face": 0, "preset": "{}", "number": 1, "draft": True}, "no preset"),
         ("finish", {"preset": text({"moves": {"99": [0, 0]}})}, "points from 0 to 69"),
         ("preset", {"text": text({"expression": {"glee": 1}})}, "unknown expression"),
         ("look", {"face": 0, "name": "glee"}, "unknown expression"),

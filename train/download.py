@@ -24,6 +24,7 @@ from pathlib import Path
 import httpx2
 from tqdm import tqdm
 
+from train.command import mistakes_are_said
 from train.facekit_files import ASSETS, COMMIT, write_kit
 from train.files import write_text
 from train.sources import DataError
@@ -35,6 +36,7 @@ TIMEOUT = 60.0  # seconds without an answer
 PAUSE = 2.0  # seconds before the second try, doubled each time
 BUSY = (408, 425, 429, 500, 502, 503, 504)
 FOLDERS = {"03": "neutral_front", "08": "smiling_front"}  # by the number of a photo
+FILE_KEYS = ("name", "download_url", "computed_md5")
 DONE = "complete.txt"  # written last: whence the folder's content comes
 
 
@@ -119,15 +121,21 @@ def download_article(name: str, out: Path, hosts: Hosts = PUBLIC) -> Path:
 
 
 def _listed(web: httpx2.Client, host: str, article: Article) -> Iterator[dict]:
-    """Every file of the article: name, download_url, computed_md5."""
+    """Every file of the article, with `FILE_KEYS`."""
     place = f"{host}/articles/{article.number}/versions/{article.version}"
     page, size = 1, 100
     while True:
         answer = _patiently(
             lambda page=page: web.get(f"{place}/files", params={"page": page, "page_size": size})
         )
-        yield from answer.json()
-        if len(answer.json()) < size:
+        try:
+            files = [{key: file[key] for key in FILE_KEYS} for file in answer.json()]
+        except (ValueError, TypeError, KeyError) as error:  # of a proxy that wants a login, perhaps
+            raise DataError(
+                f"{answer.url} is no list of figshare's files; give the set's folder instead"
+            ) from error
+        yield from files
+        if len(files) < size:
             return
         page += 1
 
@@ -170,8 +178,18 @@ def download_facekit(out: Path, hosts: Hosts = PUBLIC) -> Path:
 
 @contextmanager
 def client() -> Iterator[httpx2.Client]:
-    """Follows redirects; proxies and certificates are the environment's."""
-    with httpx2.Client(follow_redirects=True, timeout=TIMEOUT) as web:
+    """Follows redirects; proxies and certificates are the environment's.
+
+    Raises:
+        DataError: the environment names a proxy of a kind that cannot be used.
+    """
+    try:
+        web = httpx2.Client(follow_redirects=True, timeout=TIMEOUT)
+    except (ValueError, ImportError) as error:
+        raise DataError(
+            f"the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used: {error}"
+        ) from error
+    with web:
         yield web
 
 
@@ -225,6 +243,9 @@ def _patiently(ask: Callable):
                 break
         except httpx2.TransportError as error:
             last = error
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:  # another try helps nobody
+            last = error
+            break
     reason = str(last).splitlines()[0] if str(last) else type(last).__name__
     raise DataError(f"the download failed ({reason}); give the set's folder instead") from last
 
@@ -246,6 +267,7 @@ def _digest(path: Path, digest) -> str:
     return digest.hexdigest()
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("data/downloads"))

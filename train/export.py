@@ -19,6 +19,7 @@ from g2gan.shape import ShapeModel
 from train.card import weights_digest
 from train.origins import origins
 from train.prepare import MANIFEST, SHAPE_MODEL
+from train.sources import person_of
 from train.trainer import CURVES, STATE
 
 RECORD = "training.json"
@@ -74,7 +75,7 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
     G2GAN(**networks, shape_model=shape_model).save_pretrained(unfinished)
     manifest = json.loads((data / MANIFEST).read_text("utf-8"))
     training = {
-        "people": len(manifest["people"]),
+        "people": len({person_of(name) for name in manifest["people"]}),
         "data": {
             "licence": manifest["licence"],
             "sha256": manifest["shard"]["sha256"],

@@ -9,6 +9,7 @@ contours are matched along the mesh, and every other point only within its own p
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from scipy.interpolate import RBFInterpolator
@@ -18,6 +19,7 @@ from scipy.spatial import cKDTree
 
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.mesh import INNER_LIPS, LEFT_EYE, OUTER_LIPS, POINTS, RIGHT_EYE, SKIN_TRIANGLES
+from train.sources import DataError
 
 JAW = range(17)  # of the 68 landmarks: slides along the outline, no fixed place
 SURE, SLIDING = 1.0, 0.05  # weights of the landmarks in the first fit
@@ -69,16 +71,26 @@ class FaceKit:
 
     @classmethod
     def load(cls, folder: str | Path) -> "FaceKit":
-        """Reads `facekit.npz` of a folder; pickles are refused."""
-        with np.load(Path(folder) / "facekit.npz", allow_pickle=False) as kit:
-            return cls(
-                vertices=kit["vertices"].astype(np.float64),
-                triangles=kit["triangles"],
-                deltas=kit["expression_deltas"].astype(np.float32),
-                names=tuple(str(name) for name in kit["expression_names"]),
-                identities=kit["identity_deltas"].astype(np.float64),
-                landmarks=kit["landmarks68"],
-            )
+        """Reads `facekit.npz` of a folder; pickles are refused.
+
+        Raises:
+            DataError: there is no such file, or another's.
+        """
+        path = Path(folder) / "facekit.npz"
+        try:
+            with np.load(path, allow_pickle=False) as kit:
+                return cls(
+                    vertices=kit["vertices"].astype(np.float64),
+                    triangles=kit["triangles"],
+                    deltas=kit["expression_deltas"].astype(np.float32),
+                    names=tuple(str(name) for name in kit["expression_names"]),
+                    identities=kit["identity_deltas"].astype(np.float64),
+                    landmarks=kit["landmarks68"],
+                )
+        except (OSError, ValueError, KeyError, AttributeError, BadZipFile) as error:
+            raise DataError(
+                f"{path} is missing or not what train.download makes of ICT-FaceKit ({error})"
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,16 @@ import torch
 from g2gan.alignment import Frame, transform
 from g2gan.mesh import MIRROR
 from g2gan.shape import ShapeModel
+from train.sources import person_of
 
 UNIT = Frame(side=1, eye_distance=1.0, eye_line=0.0)  # eye distance 1; the eyes' middle at (0.5, 0)
 RIDGE = 3.0  # flat between 0.01 and 3 in cross-validation over people: the firmest of them
 LEEWAY = 1.25  # how far beyond what was seen in training a parameter is still plausible
 ANIMATED_RIDGE = 1.0
 COMPONENTS, NEUTRAL_COMPONENTS = 56, 48  # with animated expressions
-STRONGER_HALF = 0.5  # "happiness" is the mean of this share of the smiles, the larger ones
-# and this much of a squint: smiles for a camera leave the eyes out, those that we believe do not
+STRONGER_HALF = 0.5  # an expression is the mean of this share of its pairs, the larger ones;
+# "happiness" and this much of a squint: smiles for a camera leave the eyes out, those that we
+# believe do not
 TWINKLE, SQUINTS = 0.35, ("squint left", "squint right")
 
 
@@ -52,26 +54,29 @@ def fit_shape_model(
     smiling: np.ndarray,
     animated: AnimatedShapes | None = None,
     ridge: float = RIDGE,
+    expressions: list[str | None] | None = None,
 ) -> ShapeModel:
     """Fit everything that a `ShapeModel` stores.
 
     Args:
         neutral: meshes (people, readings, 478, 3) of each person's neutral photo, read several
             times (mirrored, shifted), so that the model learns how unsure a reading is.
-        smiling: the same of their smiling photo. "happiness" is learned from these.
-        animated: the other expressions; without them, the model knows the smile alone.
+        smiling: the same of their smiling photo.
+        animated: other expressions; without them, the model knows what was photographed alone.
         ridge: weight of the neutral regressor's penalty.
+        expressions: what each "smiling" photo shows, `None` for what has no name; by default all
+            show "happiness".
     """
-    model = _sized_model(animated)
+    shown = np.array(expressions or ["happiness"] * len(smiling), object)
+    photographed = {name for name in shown if name}
+    model = _sized_model(animated, photographed)
     _store(model, mean=_mean_shape(neutral))
     at_rest, happy = _in_head(model, neutral), _in_head(model, smiling)
     true_rest = at_rest.mean(1, keepdims=True)
     smiles = _with_mirrors(happy - true_rest).reshape(-1, at_rest[0, 0].size)
-    sizes = np.linalg.norm((happy - true_rest).mean(1).reshape(len(happy), -1), axis=1)
-    strong = sizes >= np.quantile(sizes, STRONGER_HALF)
-    smile = _with_mirrors((happy - true_rest)[strong]).mean((0, 1))
+    named = {name: _strong_mean((happy - true_rest)[shown == name]) for name in photographed}
 
-    rows, named = [smiles], {"happiness": smile}
+    rows = [smiles]
     seen, back = [happy, at_rest], [true_rest - happy, 0 * at_rest]
     if animated is not None:
         rest, moved, read = (
@@ -79,7 +84,9 @@ def fit_shape_model(
             for meshes in (animated.neutral, animated.intended, animated.detected)
         )
         controls = animated.controls
-        named["happiness"] = smile + TWINKLE * sum(controls[squint] for squint in SQUINTS)
+        if "happiness" in named:
+            twinkle = TWINKLE * sum(controls[squint] for squint in SQUINTS)
+            named["happiness"] = named["happiness"] + twinkle
         named = animated.expressions | named | animated.looks | controls
         directions = _with_mirrors(np.stack([*named.values()]))
         moves = _with_mirrors(moved - rest)
@@ -99,12 +106,19 @@ def fit_shape_model(
     return model
 
 
-def _sized_model(animated: AnimatedShapes | None) -> ShapeModel:
+def _strong_mean(moved: np.ndarray) -> np.ndarray:
+    """The mean (478, 3) of the larger ones of displacements (people, readings, 478, 3)."""
+    sizes = np.linalg.norm(moved.mean(1).reshape(len(moved), -1), axis=1)
+    strong = sizes >= np.quantile(sizes, STRONGER_HALF)
+    return _with_mirrors(moved[strong]).mean((0, 1))
+
+
+def _sized_model(animated: AnimatedShapes | None, photographed: set[str]) -> ShapeModel:
     """An empty model that can hold what is to be fitted."""
     if animated is None:
-        return ShapeModel(expressions=("neutral", "happiness"))
+        return ShapeModel(expressions=("neutral", *sorted(photographed)))
     return ShapeModel(
-        expressions=("neutral", *sorted({*animated.expressions, "happiness"})),
+        expressions=("neutral", *sorted({*animated.expressions, *photographed})),
         looks=tuple(animated.looks),
         controls=tuple(animated.controls),
         components=COMPONENTS,
@@ -122,15 +136,19 @@ def cross_fitted_neutrals(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the neutral regressor says of people whom it was not fitted on.
 
-    `people` names the first axis, so that nobody's animated shapes are in their own fit.
+    `people` names the pairs of the first axis, so that nobody's other pairs and animated shapes are
+    in their own fit.
 
     Returns:
         The guessed neutral of each neutral and of each smiling mesh, shaped like the arguments.
     """
-    folds = min(folds, len(neutral))
+    whose = [person_of(name) for name in people] if people else list(range(len(neutral)))
+    number = {person: index for index, person in enumerate(dict.fromkeys(whose))}
+    folds = min(folds, len(number))
+    fold_of = np.array([number[person] % folds for person in whose])
     guesses = np.empty_like(neutral), np.empty_like(smiling)
     for fold in range(folds):
-        out = np.arange(len(neutral)) % folds == fold
+        out = fold_of == fold
         others = animated
         if animated is not None:
             others = animated.of(~np.isin(animated.people, np.array(people)[out]))

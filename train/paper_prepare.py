@@ -20,6 +20,7 @@ from tqdm import tqdm
 
 from g2gan.alignment import crop, transform
 from g2gan.landmarks import LandmarkDetector
+from train.command import mistakes_are_said
 from train.files import write_json
 from train.paper import ASSUMED
 from train.paper_data import MANIFEST, SHAPE_MODEL, AlignedSequence, shard_file
@@ -34,6 +35,7 @@ from train.sources import (
     ck_groups,
     ck_sequences,
     crema_groups,
+    crema_report,
     crema_sequences,
     draw_split,
     london_sequences,
@@ -112,6 +114,17 @@ def landmark_detector() -> Detect:
     return detect
 
 
+def look_at(name: str, folder: Path, landmarks: Path | None = None) -> str:
+    """What of the set `name` of `SOURCES` is on disk, and what cannot be used; opens no picture.
+
+    Raises:
+        DataError: the set is missing, or nothing of it is usable.
+    """
+    if name == "crema":  # which frames to use is chosen by looking at them
+        return crema_report(folder)
+    return SOURCES[name].read(folder, landmarks, lambda picture: None).report()
+
+
 def prepare_source(
     name: str,
     folder: Path,
@@ -131,10 +144,13 @@ def prepare_source(
     """
     source, detect = SOURCES[name], landmark_detector()
     reading = source.read(folder, landmarks, detect)
-    if split_file:
-        split = read_split(split_file, reading.people)
-    else:
-        split = source.split(reading.people, seed)
+    try:
+        if split_file:
+            split = read_split(split_file, reading.people)
+        else:
+            split = source.split(reading.people, seed)
+    except DataError as error:  # because of what could not be used, perhaps
+        raise DataError(f"{error}{skipped_list(reading.skipped)}") from error
     return prepare(reading, split, out, source.channels, source.licence, detect)
 
 
@@ -251,6 +267,7 @@ def _align_sequence(
     )
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("set", choices=sorted(SOURCES))

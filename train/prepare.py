@@ -24,6 +24,7 @@ from g2gan.landmarks import LandmarkDetector
 from g2gan.mesh import MIRROR
 from train.animate import Rig, pose_mesh
 from train.animated_set import AnimatedPerson, read_animated, write_animated
+from train.command import mistakes_are_said
 from train.expressions import CONTROLS, LOOKS, RECIPES, SEVEN
 from train.facekit import FaceKit
 from train.files import write_json, write_tensors
@@ -54,7 +55,7 @@ def prepare(
 ) -> None:
     """Write the prepared set of `pairs` to the folder `out`.
 
-    The shard holds, for each person and state ("neutral", "smiling"), `image` (JPEG bytes of the
+    The shard holds, for each pair and state ("neutral", "smiling"), `image` (JPEG bytes of the
     stored frame), `meshes` (readings, 478, 3) and `guesses` (the same shape: what the neutral
     regressor, fitted on other people, says of each reading), in pixels of the stored frame. Of
     morphs, named after their parents, there are only images: their shapes lie between the parents'.
@@ -62,7 +63,8 @@ def prepare(
     named expressions in the shape model.
 
     Args:
-        pairs: the photographs.
+        pairs: the photographs. A pair after the first of a person counts as one more person, except
+            that nobody's guesses come from their own photos.
         out: the folder; made if it is missing. Animated photos that lie there are kept.
         licence: of the photographs, for the manifest.
         morphs: how many people between two others are added.
@@ -76,9 +78,9 @@ def prepare(
         ValueError: there are not that many couples.
     """
     detectors = [LandmarkDetector(), *([LandmarkDetector(landmarker)] if landmarker else [])]
-    photos = [(p.person, state, getattr(p, state)) for p in pairs for state in STATES]
+    photos = [(p.name, state, getattr(p, state)) for p in pairs for state in STATES]
     photos += [(person, "neutral", path) for person, path in (neutral_only or {}).items()]
-    people = [pair.person for pair in pairs]
+    people, expressions = [pair.name for pair in pairs], [pair.expression for pair in pairs]
     seen: dict[str, np.ndarray] = {}  # (readings, 478, 3)
     pictures: dict[str, np.ndarray] = {}  # at twice the stored frame's resolution
     sources = []
@@ -94,8 +96,10 @@ def prepare(
     animated = None
     if kit is not None:
         smiles = []
-        for person in people:
-            names = [f"{person}/{state}" for state in STATES]
+        for pair in pairs:
+            if pair.expression != "happiness":
+                continue
+            names = [f"{pair.name}/{state}" for state in STATES]
             photos = [(_stored(pictures[name]), seen[name].mean(0)) for name in names]
             smiles.append((*photos[0], *photos[1]))
         rig = Rig.build(kit, fit_shape_model(neutral, smiling)).with_smiles(smiles)
@@ -132,7 +136,8 @@ def prepare(
         tensors[f"{name}/meshes"] = meshes.astype(np.float32)
         tensors[f"{name}/guesses"] = guessed[name].astype(np.float32)
     write_tensors(out / SHARD, tensors)
-    fit_shape_model(neutral, smiling, animated).save_pretrained(out / SHAPE_MODEL)
+    model = fit_shape_model(neutral, smiling, animated, expressions=expressions)
+    model.save_pretrained(out / SHAPE_MODEL)
     manifest = {
         "people": people,
         "neutral_only": list(neutral_only or {}),
@@ -205,6 +210,7 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the London set")

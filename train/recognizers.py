@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from g2gan.alignment import Frame, crop
 from g2gan.errors import CheckpointError
+from train.command import mistakes_are_said
 from train.losses import mouth_squares
 from train.paper import ASSUMED
 
@@ -257,6 +258,7 @@ def _vgg_names() -> list[str]:
     return [*convolutions, "fc6", "fc7"]
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("architecture", choices=sorted(ARCHITECTURES))

@@ -15,10 +15,11 @@ trained, and the tables say n/a.
 
 import argparse
 import json
+import os
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -26,91 +27,33 @@ from accelerate import PartialState
 from torch import nn
 
 from g2gan import G2GAN
-from g2gan.engines import fetched_model
+from g2gan.engines import MODEL_VARIABLE, fetched_model
 from g2gan.errors import CheckpointError
-from g2gan.models.unet_generator import UNetGenerator
 from g2gan.shape import ShapeModel
-from train.card import RESULTS_FILE, TRAINING_FILE, weights_digest
+from train.card import RESULTS_FILE, TRAINING_FILE
+from train.command import mistakes_are_said
 from train.config import PRESETS, TrainConfig, ablations
-from train.files import write_json, write_text
+from train.files import write_json
+from train.paper import ASSUMED
 from train.paper_data import MANIFEST, SHAPE_MODEL, PaperSet
-from train.paper_evaluate import ROWS, pictures_of, table_1, table_2, tables
-from train.paper_figures import CAPTIONS, Editor, write_figures
-from train.paper_prepare import SOURCES, SPLIT, landmark_detector, prepare_source
-from train.recognizers import load_recognizer
+from train.paper_evaluate import ROWS
+from train.paper_plan import CHECKPOINT, PREPARED, RUN, Plan
+from train.paper_prepare import SOURCES, SPLIT, look_at, prepare_source
+from train.paper_report import evaluate_rows, write_report
 from train.reproduce_london import LondonPlan, london_dry_run, reproduce_london
-from train.sources import skipped_list
-from train.stand_ins import DLIB, HSE, DlibFace, HSEFace
-from train.step_time import StepCost, device, measured_step
+from train.sources import DataError, read_split, skipped_list
+from train.step_time import device, measured_step
 from train.trainer import STATE, Trainer
 
-PREPARED, RUN, CHECKPOINT, FIGURES = "prepared", "run", "checkpoint", "figures"
-REPORT = "report.md"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to reproduce, from what, and where to.
-
-    Args:
-        name: of the set, one of `SOURCES`.
-        data: the set's folder.
-        out: everything is written here.
-        config: the full configuration; the other rows of the tables are derived from it.
-        recognizers: "light_cnn_9" and "vgg_face" → converted file, those that there are.
-        hse: `faceres.json`, a stand-in where one of them is missing.
-        landmarks: folder of precomputed landmark files.
-        split: file of who trains and who tests; drawn where there is none.
-    """
-
-    name: str
-    data: Path
-    out: Path
-    config: TrainConfig
-    recognizers: dict[str, Path]
-    landmarks: Path | None = None
-    split: Path | None = None
-    hse: Path | None = None
-
-    @property
-    def rows(self) -> dict[str, TrainConfig]:
-        """The configurations that can be trained."""
-        rows = ablations(self.config)
-        has_face = self.face_network is not None
-        return {n: config for n, config in rows.items() if has_face or not config.losses.identity}
-
-    @property
-    def face_network(self) -> str | None:
-        """The name of F of the identity loss, `None` where there is none."""
-        if "light_cnn_9" in self.recognizers:
-            return "light_cnn_9"
-        return DLIB if DlibFace.is_installed() else None
-
-    @property
-    def judges(self) -> list[str]:
-        """The networks of table 2, stand-ins last."""
-        stand_ins = []
-        if len(self.recognizers) < 2:
-            stand_ins += [DLIB] if DlibFace.is_installed() else []
-            stand_ins += [HSE] if self.hse else []
-        return [*self.recognizers, *stand_ins]
-
-    def load_judge(self, name: str) -> nn.Module:
-        """One of `judges`, on the device; CheckpointError where it is unusable."""
-        if name == DLIB:
-            network = DlibFace()
-        elif name == HSE:
-            network = HSEFace(self.hse)
-        else:
-            network = load_recognizer(self.recognizers[name])
-        return network.to(device())
+SETTINGS = "settings.json"
 
 
 def reproduce(plan: Plan) -> None:
     """Do what is left of the plan.
 
     Raises:
-        DataError: the set is missing, or too little of it is usable.
+        DataError: the set is missing, too little of it is usable, or it is prepared with another
+            split.
         CheckpointError: a recognition network is unusable, or the folder holds a run of other
             settings.
     """
@@ -118,6 +61,7 @@ def reproduce(plan: Plan) -> None:
     judges = {name: plan.load_judge(name) for name in plan.judges}
     prepared = plan.out / PREPARED
     if (prepared / MANIFEST).is_file():
+        check_split(plan)
         print(f"{prepared} is ready")
     elif not is_main:
         wait_for(prepared / MANIFEST)
@@ -131,6 +75,8 @@ def reproduce(plan: Plan) -> None:
             wanted = settings_record(config, plan.face_network)
             check_settings(checkpoint, {key: record.get(key) for key in wanted}, wanted)
             print(f"{ROWS[row]}: trained already")
+            if is_main:  # killed just before this, it is still there
+                (plan.out / row / RUN / STATE).unlink(missing_ok=True)
             continue
         print(f"{ROWS[row]}: training")
         train_row(plan.out / row, config, prepared, plan.face_network, judges)
@@ -159,7 +105,13 @@ def train_row(
         face_network: which of `judges` is F.
     """
     recognizer = judges[face_network] if config.losses.identity else None
+    settings = settings_record(config, face_network)
+    if (folder / RUN / SETTINGS).is_file():  # the state alone does not know F
+        found = json.loads((folder / RUN / SETTINGS).read_text("utf-8"))
+        check_settings(folder / RUN, found, settings)
     trainer = Trainer(config, PaperSet.load(prepared), folder / RUN, recognizer, device())
+    if trainer.is_main:
+        write_json(folder / RUN / SETTINGS, settings)
     trainer.train()
     if not trainer.is_main:
         wait_for(folder / CHECKPOINT)
@@ -171,7 +123,7 @@ def train_row(
     G2GAN(**networks, shape_model=shape_model).save_pretrained(unfinished)
     split = json.loads((prepared / SPLIT).read_text("utf-8"))
     record = {
-        **settings_record(config, face_network),
+        **settings,
         "people": len(split["train"]),
         "images": trainer.images,
         "minutes": round(trainer.seconds / 60, 1),
@@ -179,6 +131,15 @@ def train_row(
     (unfinished / TRAINING_FILE).write_text(json.dumps(record, indent=1) + "\n", "utf-8")
     unfinished.replace(folder / CHECKPOINT)
     (folder / RUN / STATE).unlink()  # over a gigabyte at full width, and no longer needed
+
+
+def check_split(plan: Plan) -> None:
+    """Raise DataError where the prepared set is divided otherwise than the given file says."""
+    prepared = json.loads((plan.out / PREPARED / SPLIT).read_text("utf-8"))
+    if plan.split and read_split(plan.split, [*prepared["train"], *prepared["test"]]) != prepared:
+        raise DataError(
+            f"{plan.out / PREPARED} was made with another split; give another --out, or delete it"
+        )
 
 
 def settings_record(config: TrainConfig, face_network: str | None) -> dict:
@@ -195,73 +156,28 @@ def wait_for(path: Path) -> None:
         time.sleep(1)
 
 
-def check_settings(checkpoint: Path, found: dict, wanted: dict) -> None:
-    """Raise CheckpointError where a finished checkpoint was trained with other settings."""
+def check_settings(folder: Path, found: dict, wanted: dict) -> None:
+    """Raise CheckpointError where a run's or a checkpoint's folder is of other settings."""
     if found != wanted:
-        raise CheckpointError(
-            f"{checkpoint} was trained with other settings; give another --out, or delete it"
-        )
-
-
-def evaluate_rows(plan: Plan, judges: dict[str, nn.Module]) -> dict:
-    """Both tables' figures, kept in `results.json`; what was measured is not measured again."""
-    path = plan.out / RESULTS_FILE
-    results = {"weights": {}, "table_1": {}, "table_2": {}}
-    if path.is_file():
-        results = json.loads(path.read_text("utf-8"))
-    pictures = pictures_of(PaperSet.load(plan.out / PREPARED, "test"))
-    sigma = plan.config.heatmap_sigma
-    for row in ("original", *plan.rows):
-        networks = None
-        if row != "original":
-            checkpoint = plan.out / row / CHECKPOINT
-            digest, networks = weights_digest(checkpoint), load_row(checkpoint)
-            if results["weights"].get(row) != digest:  # of other weights, or none yet
-                results["weights"][row] = digest
-                results["table_1"][row] = table_1(pictures, *networks, sigma)
-                results["table_2"].pop(row, None)
-        done = {*results["table_2"].get(row, {})}
-        for name in judges.keys() - done:
-            removal = networks and networks[1]
-            figures = table_2(pictures, removal, judges[name], sigma)
-            results["table_2"].setdefault(row, {})[name] = figures
-        write_json(path, results)
-    return results
-
-
-def load_row(checkpoint: Path) -> tuple[UNetGenerator, UNetGenerator]:
-    """Synthesis and removal, in evaluation mode, on the device."""
-    return tuple(
-        UNetGenerator.from_pretrained(checkpoint / direction).eval().to(device())
-        for direction in ("synthesis", "removal")
-    )
-
-
-def write_report(plan: Plan, results: dict) -> str:
-    """Tables and figures as `report.md`; the tables."""
-    row = "full" if "full" in plan.rows else "without_identity"
-    checkpoint = plan.out / row / CHECKPOINT
-    editor = Editor(
-        *load_row(checkpoint),
-        ShapeModel.from_pretrained(checkpoint / SHAPE_MODEL),
-        plan.config.heatmap_sigma,
-    )
-    test = PaperSet.load(plan.out / PREPARED, "test")
-    paths = write_figures(plan.name, test, editor, landmark_detector(), plan.out / FIGURES)
-    text = tables(plan.name, results)
-    figures = "\n\n".join(
-        f"![{CAPTIONS[kind]}]({FIGURES}/{path.name})\n\n{path.stem}, {ROWS[row]}: {CAPTIONS[kind]}"
-        for kind, path in paths.items()
-    )
-    write_text(plan.out / REPORT, f"# {plan.name}\n\n{text}\n{figures}\n")
-    return text
+        raise CheckpointError(f"{folder} is of other settings; give another --out, or delete it")
 
 
 def dry_run(plan: Plan) -> Iterator[str]:
-    """What would be done, line by line, with time and disk estimated from a measured step."""
+    """What would be done, line by line, with time and disk estimated from a measured step.
+
+    Raises:
+        DataError: the set is missing, or nothing of it is usable.
+        CheckpointError: a recognition network is unusable.
+    """
     yield f"set {plan.name} from {plan.data}, results in {plan.out}, on {device()}"
-    yield f"prepare: {'done' if (plan.out / PREPARED / MANIFEST).is_file() else 'to do'}"
-    costs: dict[bool, StepCost] = {}  # with the cycle loss and without: the others cost little
+    if (plan.out / PREPARED / MANIFEST).is_file():
+        yield "prepare: done"
+    else:
+        yield look_at(plan.name, plan.data, plan.landmarks)
+        largest = SOURCES[plan.name].channels * ASSUMED.aligned_side**2 / 1000
+        yield f"prepare: to do, at most {largest:.0f} kB a picture"
+    judges = {name: plan.load_judge(name) for name in plan.judges}
+    hours, costs = 0.0, []
     for row in ablations(plan.config):
         if row not in plan.rows:
             yield f"{ROWS[row]}: left out, needs --light-cnn or dlib's network"
@@ -269,20 +185,25 @@ def dry_run(plan: Plan) -> Iterator[str]:
             yield f"{ROWS[row]}: done"
         else:
             config = plan.rows[row]
-            has_cycle = config.losses.cycle > 0
-            if has_cycle not in costs:
-                costs[has_cycle] = measured_step(config)
-            seconds, _, gigabytes = costs[has_cycle]
-            hours = seconds * config.images / config.batch / 3600
+            recognizer = judges[plan.face_network] if config.losses.identity else None
+            costs.append(measured_step(config, steps=1, recognizer=recognizer))
+            speed = config.batch / costs[-1].seconds
+            hours += config.images / speed / 3600
             yield (
-                f"{ROWS[row]}: {config.images} images, about {hours:.1f} hours at "
-                f"{config.batch / seconds:.2f} images/s, {gigabytes:.2f} GB while it runs"
+                f"{ROWS[row]}: {config.images} images, about "
+                f"{config.images / speed / 3600:.1f} hours at {speed:.2f} images/s"
             )
+    if costs:
+        yield (
+            f"together about {hours:.1f} hours; on disk {2 * costs[0].gigabytes:.2f} GB while a "
+            f"run saves its state, {sum(c.checkpoint for c in costs):.2f} GB in the end"
+        )
     if plan.face_network:
         yield f"identity loss with {plan.face_network}"
     yield f"evaluate with {', '.join(plan.judges) or 'no recognition network'}; figures; report"
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("set", choices=sorted([*SOURCES, "london"]))
@@ -328,17 +249,22 @@ def main() -> None:
 
 
 def london(arguments: argparse.Namespace) -> None:
-    """The embedded checkpoint."""
+    """The embedded checkpoint; `face_landmarker.task` is the user's own, or fetched."""
+    scores = arguments.scores or os.environ.get(MODEL_VARIABLE)
+    if not scores and not arguments.dry_run:
+        scores = fetched_model()
     plan = LondonPlan(
         out=arguments.out or Path("runs/london"),
         london=arguments.data,
         canada=arguments.canada,
         facekit=arguments.facekit,
-        scores=arguments.scores or fetched_model(),
+        scores=Path(scores) if scores else None,
         images=arguments.images,
     )
     if arguments.dry_run:
         print("\n".join(london_dry_run(plan)))
+        if not scores:
+            print("fetch face_landmarker.task and evaluate expressions: to do")
     else:
         reproduce_london(plan)
 

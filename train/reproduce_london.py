@@ -34,7 +34,7 @@ from train.facekit import FaceKit
 from train.figures import edits
 from train.files import write_json, write_text
 from train.prepare import MANIFEST, MORPHS, prepare
-from train.sources import canada_photos, london_pairs
+from train.sources import DataError, canada_photos, london_pairs, split_people
 from train.step_time import device, measured_step
 from train.trainer import Trainer
 
@@ -100,15 +100,29 @@ def reproduce_london(plan: LondonPlan) -> None:
     """Do what is left of the plan.
 
     Raises:
-        DataError: a set is missing, or cannot be fetched.
+        DataError: a set or the judge of expressions is missing, or a set cannot be fetched.
         CheckpointError: the folder holds a checkpoint of other settings.
     """
+    check_given(plan)
     for stage in stages(plan):
         done = stage.is_done()
         print(f"{stage.name}: done" if done else stage.name)
         if not done:
             stage.run()
     print(results_table(json.loads((plan.checkpoint / RESULTS_FILE).read_text("utf-8"))))
+
+
+def check_given(plan: LondonPlan) -> None:
+    """Raise DataError where a given folder or file is not what it should be: not after training."""
+    if plan.london:
+        for part in split_people():
+            london_pairs(plan.london, part)
+    if plan.canada:
+        canada_photos(plan.canada)
+    if plan.facekit:
+        FaceKit.load(plan.facekit)
+    if plan.scores and not plan.scores.is_file():
+        raise DataError(f"there is no file {plan.scores}; give MediaPipe's face_landmarker.task")
 
 
 def stages(plan: LondonPlan) -> Iterator[Stage]:
@@ -218,16 +232,22 @@ def describe(checkpoint: Path) -> None:
 
 
 def london_dry_run(plan: LondonPlan) -> Iterator[str]:
-    """What would be done, with time and disk estimated from a measured step."""
+    """What would be done, with time and disk estimated from a measured step.
+
+    Raises:
+        DataError: what was given is not there.
+    """
+    check_given(plan)
     yield f"london, results in {plan.out}, on {device()}"
     for stage in stages(plan):
         done = "done" if stage.is_done() else "to do"
         if stage.name.startswith("train") and done == "to do":
             config = plan.config(stage.name.removeprefix("train "))
-            seconds, _, gigabytes = measured_step(config)
-            hours = seconds * config.images / config.batch / 3600
+            cost = measured_step(config)
+            hours = cost.seconds * config.images / config.batch / 3600
             done = (
                 f"{config.images} images, about {hours:.1f} hours at "
-                f"{config.batch / seconds:.2f} images/s, {gigabytes:.2f} GB"
+                f"{config.batch / cost.seconds:.2f} images/s, {2 * cost.gigabytes:.2f} GB while "
+                f"it saves its state"
             )
         yield f"{stage.name}: {done}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from torch import nn
 
 from train.config import Direction, TrainConfig
 from train.data import Batch
@@ -50,29 +51,44 @@ def noise_batch(config: TrainConfig) -> Batch | PaperBatch:
 
 
 class StepCost(NamedTuple):
-    """What a step takes: seconds on the clock and of processor time; GB of the state it saves."""
+    """What a step takes, and what the run leaves on disk.
+
+    Args:
+        seconds: on the clock.
+        core_seconds: of processor time.
+        gigabytes: of the state that the run saves; for a moment there are two, the old and the new.
+        checkpoint: GB of the generators that it ends with, in half precision.
+    """
 
     seconds: float
     core_seconds: float
     gigabytes: float
+    checkpoint: float
 
 
 def measured_step(
-    config: TrainConfig, steps: int = 2, layout: torch.memory_format | None = None, **options
+    config: TrainConfig,
+    steps: int = 2,
+    layout: torch.memory_format | None = None,
+    recognizer: nn.Module | None = None,
+    **options,
 ) -> StepCost:
-    """What a step without identity loss takes.
+    """What a step takes.
 
     The first step, which warms up, does not count.
 
     Args:
-        config: what to time; its identity loss is left out.
+        config: what to time.
         steps: how many steps are timed.
         layout: of the weights; `None` for the one that training uses.
+        recognizer: F of the identity loss; without it, that loss is left out.
         options: of the `Trainer`.
     """
-    config = replace(config, losses=replace(config.losses, identity=0.0), adversarial_from=0.0)
+    config = replace(config, adversarial_from=0.0)
+    if recognizer is None:
+        config = replace(config, losses=replace(config.losses, identity=0.0))
     with tempfile.TemporaryDirectory() as folder:
-        trainer = NoiseTrainer(config, Path(folder), device(), **options)
+        trainer = NoiseTrainer(config, Path(folder), device(), recognizer=recognizer, **options)
         if layout is not None:
             trainer.generators.to(memory_format=layout)
             trainer.discriminators.to(memory_format=layout)
@@ -87,7 +103,7 @@ def measured_step(
     )
     # weights, their average, Adam's two moments; discriminators have no average
     taken = ((end - start) / steps for start, end in zip(started, ended, strict=True))
-    return StepCost(*taken, 4 * (4 * generators + 3 * discriminators) / 1e9)
+    return StepCost(*taken, 4 * (4 * generators + 3 * discriminators) / 1e9, 2 * generators / 1e9)
 
 
 def device() -> str:

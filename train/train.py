@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from train.command import mistakes_are_said
 from train.config import PRESETS
 from train.data import PreparedSet
 from train.paper_data import PaperSet
@@ -22,6 +23,7 @@ from train.stand_ins import DlibFace
 from train.trainer import Trainer
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", choices=sorted(PRESETS), required=True)

@@ -35,6 +35,7 @@ from train.losses import (
     identity_weight,
     l1_of_each,
     mouth_squares,
+    pixel_loss,
     pooled_l1,
     total_variation,
     weighted_l1,
@@ -268,8 +269,7 @@ class Trainer:
         """A generator's picture and its reconstruction terms (eq. 3 and what a warp needs)."""
         if self.config.generator == "unet":
             output = network(*_paper_inputs(batch, direction, self.config.heatmap_sigma))
-            target, weight = _sized(batch.target, output), torch.ones_like(output[:, :1])
-            return output, {"pixel": weighted_l1(output, target, weight)}
+            return output, {"pixel": pixel_loss(output, _sized(batch.target, output))}
         fields = network(*batch.warp_inputs())
         warped = move(batch.source, batch.base_flow, fields)
         output = paint(warped, fields)

@@ -29,7 +29,7 @@ from space.words import in_one_line
 
 HERE = Path(__file__).parent
 SCRIPTS = ("geometry.js", "warp.js", "editor.js")
-SHARPEST, THUMBNAIL = 1024, 176  # pixels of a view's long side
+SHARPEST, SHARP, DRAFT, THUMBNAIL = 1024, 768, 384, 176  # pixels of a view's long side
 AROUND_SMALL = 1.22  # side of a thumbnail's view over the face's
 RELOAD = "this page is out of date; reload it and try again"
 
@@ -81,6 +81,7 @@ class Server:
         size = np.array([x1 - x0, y1 - y0]) / max(x1 - x0, y1 - y0)
         small = View.of(visit.faces[face], THUMBNAIL, AROUND_SMALL)
         return {
+            "faces": len(visit.faces),
             "size": size.tolist(),
             "start": self._start(start, view),
             "model": self._model(start.face.mesh),
@@ -97,18 +98,22 @@ class Server:
         return {"start": self._start(visit.neutral(face), view)}
 
     def preview(self, asked: dict) -> dict:
-        """The picture of an edit, and its mesh; neither where a newer one was asked for since."""
+        """The picture of an edit, and its mesh; neither where a newer one was asked for since.
+
+        A draft is smaller, and painted faster: for while a finger moves.
+        """
         visit, face = self._chosen(asked)
         (edit,) = Preset.from_json(asked["preset"]).edits
-        number, side = int(asked["number"]), min(max(int(asked["side"]), 64), SHARPEST)
+        number, draft = int(asked["number"]), bool(asked["draft"])
         visit.newest = max(visit.newest, number)
         with self._turn:
             if number < visit.newest:
                 return {}
             begun = time.perf_counter()
             start = visit.start(face, edit.keep_expression)
-            view, mesh = View.of(visit.faces[face], side), asked_mesh(visit, start, edit)
-            picture = self._painted(start, mesh, view)
+            view = View.of(visit.faces[face], DRAFT if draft else SHARP)
+            mesh = asked_mesh(visit, start, edit)
+            picture = self._painted(start, mesh, view, draft)
             return {
                 "picture": as_data_url(picture),
                 "mesh": as_floats(view.shares(mesh)),
@@ -135,8 +140,7 @@ class Server:
 
     def preset(self, asked: dict) -> dict:
         """The edit of each face that a preset's text, or the code in a link, asks for."""
-        visit, text = self._visits.get(asked["key"]), str(asked["text"])
-        preset = Preset.from_json(text) if "{" in text else Preset.from_code(text)
+        visit, preset = self._visits.get(asked["key"]), Preset.from_text(str(asked["text"]))
         edits = {}
         for edit in preset.edits:
             self._pipe.shape_model.parameters_of(edit.expression)  # are the names known?
@@ -159,10 +163,17 @@ class Server:
             raise FaceIndexError(f"there is no face {face} in the photo")
         return visit, face
 
-    def _painted(self, start: Start, mesh: np.ndarray, view: View) -> np.ndarray:
+    def _painted(
+        self, start: Start, mesh: np.ndarray, view: View, draft: bool = False
+    ) -> np.ndarray:
         seen = view.see(start)
-        asked = view.points(mesh)[:, :2]
-        edit = self._pipe.synthesize(seen.rgb, landmarks=asked, face=seen.face, from_neutral=True)
+        edit = self._pipe.synthesize(
+            seen.rgb,
+            landmarks=view.points(mesh)[:, :2],
+            face=seen.face,
+            from_neutral=True,
+            draft=draft,
+        )
         return np.asarray(edit.images[0])
 
     def _start(self, start: Start, view: View) -> dict:

@@ -3,10 +3,9 @@
 //
 // A face's edit is an entry of a preset: {expression, moves, keep_expression}.
 
-const SHARP = 768, QUICK = 384; // pixels of a view's long side: at rest, and while it moves
-const COARSEST = 512; // pixels of the stage's long side; it shows pictures of up to twice as many
+const FINEST = 768, COARSEST = 512; // pixels of the stage's long side
 const FLYING = [3, 6]; // previews under way at once: near the server, and however far it is
-const REST = 140; // ms without a change before the sharp preview, if the finger still holds on
+const REST = 300; // ms without a change before the sharp preview, if the finger still holds on
 const STEP = 0.012; // eye distances that an arrow key moves a dot
 const PHONE = 420; // px of the stage below which dots are few and large
 const STRONGEST = 1.5; // share of an expression
@@ -104,7 +103,7 @@ async function openFace(face) {
   session = {
     key: of.key, face, own, original, answer,
     shape: new Shape(answer.model), size: answer.size,
-    mesh: own.mesh, plain: null, count: (session?.count ?? 0) + 1, shown: 0, side: 0, flying: 0,
+    mesh: own.mesh, plain: null, count: (session?.count ?? 0) + 1, shown: 0, draft: true, flying: 0,
   };
   session.shown = session.count;
   const [width, height] = answer.size;
@@ -209,14 +208,14 @@ function draw() {
 // Ask for the picture of the edit as it is; at most a few under way, and always the latest last.
 function request() {
   session.dirty = true;
-  if (session.flying < (session.most ?? FLYING[0])) send(session, QUICK);
+  if (session.flying < (session.most ?? FLYING[0])) send(session, true);
   clearTimeout(session.rest);
   session.rest = setTimeout(sharpen, REST, session);
 }
 
 function sharpen(of) {
   clearTimeout(of.rest);
-  if (of === session && (of.side < SHARP || of.asked !== ownPreset(of))) send(of, SHARP);
+  if (of === session && (of.draft || of.asked !== ownPreset(of))) send(of, false);
 }
 
 function ownPreset(of) {
@@ -233,19 +232,19 @@ async function settle(of) {
   finish(of);
 }
 
-async function send(of, side) {
+async function send(of, draft) {
   const { key, face } = of, preset = ownPreset(of);
-  Object.assign(of, { dirty: false, side, asked: preset });
+  Object.assign(of, { dirty: false, draft, asked: preset });
   if (isEmpty(edit())) {
     of.shown = ++of.count; // nothing that is still under way may replace the photo
-    of.side = SHARP;
+    of.draft = false;
     warp.show(of.original, of.own.mesh);
     draw();
     return;
   }
   const number = ++of.count, begun = performance.now();
   of.flying++;
-  const answer = await ask("preview", { key, face, preset, side, number });
+  const answer = await ask("preview", { key, face, preset, draft, number });
   const image = answer?.picture && number > of.shown ? await picture(answer.picture) : null;
   of.flying--;
   if (of !== session) return;
@@ -258,10 +257,10 @@ async function send(of, side) {
     const [near, most] = FLYING;
     of.most = Math.min(most, near + Math.floor(away / Math.max(answer.ms, 20)));
     root.dataset.previews = Number(root.dataset.previews ?? 0) + 1;
-    root.dataset.side = side;
+    root.dataset.sharp = draft ? "no" : "yes";
   }
   if (!answer) of.shown = of.count; // what cannot be painted is not asked for again
-  if (of.dirty) send(of, QUICK);
+  if (of.dirty) send(of, true);
 }
 
 // The whole photo with every edit, as a file; null where there is none. One at a time: what is
@@ -319,7 +318,7 @@ function placeDots() {
     const [x, y] = place(shown[i]);
     node.setAttribute("transform", `translate(${1000 * x} ${1000 * y})`);
     node.querySelector(".reach").setAttribute("r", pixel * (everyDot ? 9 : coarse ? 19 : 15));
-    node.querySelector(".seen").setAttribute("r", pixel * (everyDot ? 2.6 : 5));
+    node.querySelector(".seen").setAttribute("r", pixel * (everyDot ? 2.6 : i < DOTS.length ? 5 : 3.5));
   });
 }
 
@@ -474,8 +473,8 @@ function buildSliders(sliders) {
     const inputs = together || sides.length === 1
       ? slider(`data-row="${row}"`, what, 0, low, 1)
       : ["left", "right"].map((side, i) => slider(`data-row="${row}" data-side="${i}"`, `${what}, ${side}`, 0, low, 1)).join("");
-    const ends = less ? `<span class="less">${less}</span>` : `<span class="less only">${more}</span>`;
-    return `<div class="row">${ends}<span class="inputs">${inputs}</span><span>${less ? more : ""}</span></div>`;
+    const ends = `<span class="less">${less || more}</span><span class="greater">${less ? more : ""}</span>`;
+    return `<div class="row">${ends}<span class="inputs">${inputs}</span></div>`;
   }).join("");
 }
 
@@ -551,7 +550,7 @@ function refresh() {
     shares.dataset.names = names;
     shares.innerHTML = chosen.map(({ name, label }) => {
       const shown = chosen.length > 1 ? label : "Strength";
-      return `<div class="row"><span class="less only">${shown}</span><span class="inputs">${slider(`data-look="${name}"`, shown, 1, 0, STRONGEST)}</span><span></span></div>`;
+      return `<div class="row"><span class="less">${shown}</span><span class="inputs">${slider(`data-look="${name}"`, shown, 1, 0, STRONGEST)}</span></div>`;
     }).join("");
   }
   shares.querySelectorAll("input").forEach((input) => {
@@ -573,6 +572,8 @@ function refresh() {
   const any = Object.keys(edited()).length > 0;
   const able = { undo: visit.at > 0, redo: visit.at < visit.history.length - 1 };
   able.reset = able.mirror = able.compare = !isEmpty(now);
+  able.everybody = able.reset;
+  find('[data-do="everybody"]').hidden = session.answer.faces < 2;
   able.link = able.preset = able.download = any;
   for (const [name, yes] of Object.entries(able)) find(`[data-do="${name}"]`).disabled = !yes;
   root.classList.toggle("touched", !isEmpty(now));
@@ -615,6 +616,11 @@ const TOOLS = {
   redo: () => travel(1),
   mirror: () => { change(mirrored(edit())); commit(); },
   reset: () => { change(untouched()); commit(); },
+  everybody: () => {
+    for (let face = 0; face < session.answer.faces; face++) visit.edits[face] = copy(edit());
+    commit();
+    say("Everybody has this expression now.");
+  },
   dots: (button) => {
     const [shown] = DOTS_SHOWN[root.dataset.dots ?? "few"];
     root.dataset.dots = shown;
@@ -691,7 +697,7 @@ root.addEventListener("keydown", (event) => {
 // The stage has the pixels that are seen of it.
 function fit() {
   const [width, height] = session.size, seen = (stage.clientWidth / width) * devicePixelRatio;
-  const side = Math.min(Math.max(Math.ceil(seen), COARSEST), SHARP);
+  const side = Math.min(Math.max(Math.ceil(seen), COARSEST), FINEST);
   const fitted = [Math.round(side * width), Math.round(side * height)];
   if (canvas.width === fitted[0] && canvas.height === fitted[1]) return;
   [canvas.width, canvas.height] = fitted;

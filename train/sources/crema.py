@@ -27,6 +27,7 @@ from train.sources.sequences import (
     checked,
     clip_frames,
     needed_folder,
+    skipped_list,
     visible,
 )
 from train.sources.splits import Groups
@@ -76,21 +77,8 @@ def crema_sequences(folder: str | Path, detect: Detect) -> Reading:
     Raises:
         DataError: a folder or table is missing, clips are Git LFS pointers, or nothing is left.
     """
-    folder = Path(folder)
-    clips = visible(needed_folder(folder, "VideoFlash", remedy=REMEDY), "*.flv")
-    if clips and clips[0].read_bytes()[: len(LFS_POINTER)] == LFS_POINTER:
-        raise DataError(f"{clips[0]} is a Git LFS pointer; run git lfs pull in {folder}")
-    votes = read_votes(folder / "processedResults" / "summaryTable.csv")
-    acted: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
-    sequences, skipped = [], []
-    for clip in clips:
-        found = CLIP.fullmatch(clip.stem)
-        if not found or found[2] not in EXPRESSIONS:
-            skipped.append(Skipped(clip.name, "not named as actor, sentence, emotion, level"))
-        elif clip.stem not in votes:
-            skipped.append(Skipped(clip.name, "not in summaryTable.csv"))
-        elif votes[clip.stem].letter == found[2][0]:  # else viewers saw something different
-            acted[found[1]][found[2]].append(clip)
+    acted, votes, skipped = crema_clips(folder)
+    sequences = []
     for actor, by_emotion in tqdm(sorted(acted.items()), desc="choosing frames", unit="actor"):
         at_rest = by_emotion.pop("NEU", [])
         neutral = choose_neutral(
@@ -108,7 +96,44 @@ def crema_sequences(folder: str | Path, detect: Detect) -> Reading:
                     sequences.append(
                         Sequence(actor, name, neutral.still, targets, EXPRESSIONS[emotion])
                     )
-    return checked(folder, sequences, skipped)
+    return checked(Path(folder), sequences, skipped)
+
+
+def crema_clips(
+    folder: str | Path,
+) -> tuple[dict[str, dict[str, list[Path]]], dict[str, Vote], list[Skipped]]:
+    """Actor -> emotion -> the clips in which viewers saw it; all votes; what cannot be used.
+
+    Raises:
+        DataError: a folder or table is missing, or clips are Git LFS pointers.
+    """
+    folder = Path(folder)
+    clips = visible(needed_folder(folder, "VideoFlash", remedy=REMEDY), "*.flv")
+    if clips and clips[0].read_bytes()[: len(LFS_POINTER)] == LFS_POINTER:
+        raise DataError(f"{clips[0]} is a Git LFS pointer; run git lfs pull in {folder}")
+    votes = read_votes(folder / "processedResults" / "summaryTable.csv")
+    acted: dict[str, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
+    skipped = []
+    for clip in clips:
+        found = CLIP.fullmatch(clip.stem)
+        if not found or found[2] not in EXPRESSIONS:
+            skipped.append(Skipped(clip.name, "not named as actor, sentence, emotion, level"))
+        elif clip.stem not in votes:
+            skipped.append(Skipped(clip.name, "not in summaryTable.csv"))
+        elif votes[clip.stem].letter == found[2][0]:  # else viewers saw something different
+            acted[found[1]][found[2]].append(clip)
+    return acted, votes, skipped
+
+
+def crema_report(folder: str | Path) -> str:
+    """What there is to choose frames from, in a few lines; clips are not opened.
+
+    Raises:
+        DataError: as `crema_clips`.
+    """
+    acted, _, skipped = crema_clips(folder)
+    clips = sum(len(clips) for by_emotion in acted.values() for clips in by_emotion.values())
+    return f"{len(acted)} actors, {clips} clips that viewers agreed on{skipped_list(skipped)}"
 
 
 def crema_groups(people: list[str]) -> Groups:

@@ -6,16 +6,37 @@ from pathlib import Path
 
 from train.sources.sequences import DataError, Reading, Sequence, Still
 
+PAIR = "~"  # stands between a person's name and their pair's number
 LONDON_SPLIT = Path(__file__).parents[1] / "london_split.json"
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two photographs of one person."""
+    """Two photographs of one person.
+
+    Args:
+        person: who.
+        neutral, smiling: image files; the second shows any `expression`, in this set a smile.
+        expression: its name, `None` where nobody annotated it.
+        number: which of the person's pairs.
+    """
 
     person: str
     neutral: Path
     smiling: Path
+    expression: str | None = "happiness"
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of the pair: the person's, and from their second pair on its number."""
+        return f"{self.person}{PAIR}{self.number}" if self.number else self.person
+
+
+def person_of(name: str) -> str:
+    """Whose pair has this name."""
+    person, _, number = name.rpartition(PAIR)
+    return person if number.isdecimal() and person else name
 
 
 def split_people() -> dict[str, list[str]]:
