@@ -38,6 +38,7 @@ CHECKPOINT = HERE / "checkpoints" / "g2gan-london"
 PIN = HERE / "model.json"  # a Hub id and its revision, written by hub_upload.py
 EXAMPLES = HERE / "examples"  # NAME-neutral.jpg and NAME-smiling.jpg
 
+TURN = 0.0005  # seconds after which a painting thread lets others at the interpreter: requests wait
 KEPT, CLEANED = 3000, 600  # seconds: age at which files are deleted, and how often that is checked
 WAITING = 32  # visitors in the queue before the next is asked to come back
 LAUNCH = {
@@ -103,6 +104,7 @@ def load() -> G2GAN:
 def main() -> None:
     """Load the checkpoint and serve the page (GRADIO_SERVER_NAME, GRADIO_SERVER_PORT)."""
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    sys.setswitchinterval(TURN)
     try:
         pipe = load()
     except CheckpointError as error:

@@ -11,6 +11,7 @@ from benchmarks.edit_speed import ROOT
 SERVE = """
 import sys
 import app
+sys.setswitchinterval(app.TURN)
 page = app.build(app.load())
 app.delete_regularly(page, 10, 120)
 _, url, _ = page.launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)

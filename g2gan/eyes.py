@@ -29,6 +29,7 @@ RIM = 1.08  # of the detector's radius: the dark rim belongs to the iris
 SEEN = (0.13, 0.165)  # area of the opening, in its width squared: nothing is seen, all is used
 KNOWN = (0.3, 0.55)  # share of the iris in sight: all of it is drawn, nothing is
 PUPIL = 0.38  # radius of a drawn pupil, of the iris
+WIDE = 4  # pixels of a blur that is made at full size; wider ones are made on a smaller picture
 BROWN = (0.27, 0.19, 0.15)  # a drawn iris, of the white around it
 
 
@@ -305,12 +306,20 @@ def _spread(picture: np.ndarray, known: np.ndarray, width: float) -> np.ndarray:
     total = np.zeros_like(picture)
     found = np.zeros_like(weight)
     for reach in (0.03, 0.1, 0.3, 1.0, 3.0):
-        side = 2 * round(reach * width / 2) + 3
-        layer_near = cv2.GaussianBlur(
-            layer, (side, side), reach * width / 4, borderType=cv2.BORDER_CONSTANT
-        )
+        layer_near = _blurred(layer, reach * width / 4)
         amount = layer_near[..., 3:]
         share = (1 - found) * np.clip(amount / 0.05, 0, 1)
         total += share / np.maximum(amount, 1e-6) * layer_near[..., :3]
         found += share
     return total / np.maximum(found, 1e-3)
+
+
+def _blurred(layer: np.ndarray, sigma: float) -> np.ndarray:
+    """A layer (h, w, C) under a Gaussian, nothing lying past its border; a wide one made small."""
+    size = layer.shape[1::-1]
+    coarser = max(1.0, sigma / WIDE)
+    shrunk = tuple(max(1, round(n / coarser)) for n in size)
+    small = layer if shrunk == size else cv2.resize(layer, shrunk, interpolation=cv2.INTER_AREA)
+    side = 2 * round(2 * sigma / coarser) + 3
+    small = cv2.GaussianBlur(small, (side, side), sigma / coarser, borderType=cv2.BORDER_CONSTANT)
+    return small if shrunk == size else cv2.resize(small, size, interpolation=cv2.INTER_LINEAR)

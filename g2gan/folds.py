@@ -20,7 +20,7 @@ from g2gan.mesh import MIRROR
 
 ALONG, ACROSS = 32, 57  # samples along a fold, and across it
 REACH = 0.13  # eye distances from a fold's line to where its profile ends, on either side
-MOST = 0.30  # eye distances of movement from which folds grow no deeper
+LEAST, MOST = 0.001, 0.30  # eye distances of movement: a fold of less is not seen, none grow deeper
 DEPTH = 2.2  # folds that were averaged are less deep than any of them: never laid on top exactly
 TINT = np.array([0.85, 1.03, 1.10], np.float32)  # R, G, B: shadows on skin are warm
 
@@ -28,6 +28,10 @@ TINT = np.array([0.85, 1.03, 1.10], np.float32)  # R, G, B: shadows on skin are 
 # and the logarithm of their darkness for each eye distance that the skin has moved.
 CREASE, BULGE, LIGHT = 0.014, 0.040, 0.35
 DRAWN = 1.1
+
+# What a cubic's coefficients are multiplied with for its places, and for its slopes there
+POWERS = np.vander(np.linspace(0, 1, ALONG), 4)
+SLOPES = np.column_stack([3 * POWERS[:, 1], 2 * POWERS[:, 2], POWERS[:, 3], np.zeros(ALONG)])
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def folds(source: np.ndarray, target: np.ndarray) -> np.ndarray:
         profile = measured()[fold.measured] if fold.measured else drawn()
         for mirrored in (False, True):
             moved = min(movement(fold, source, target, mirrored), MOST)
-            if moved > 0:
+            if moved > LEAST:
                 part, at = _nearest(*line(fold, target, mirrored), unit)
                 light = cv2.remap(profile.light, *at, cv2.INTER_LINEAR)
                 depth[part] += DEPTH * fold.share * profile.growth * moved * light
@@ -148,14 +152,13 @@ def line(fold: Fold, mesh: np.ndarray, mirrored: bool) -> tuple[np.ndarray, np.n
     """
     half = np.asarray(mesh)[MIRROR if mirrored else slice(None), :2]
     points = np.array([half[list(chosen)].mean(0) for chosen in fold.points])
-    reached = np.r_[0, np.hypot(*np.diff(points, axis=0).T).cumsum()]
-    where = reached / reached[-1]
-    cubic = [np.polynomial.Polynomial.fit(where, axis, 3, domain=[0, 1]) for axis in points.T]
-    steps = np.linspace(0, 1, ALONG)
-    along = np.stack([axis.deriv()(steps) for axis in cubic], 1)
+    reached = np.hypot(*np.diff(points, axis=0).T).cumsum()
+    where = np.append(0, reached) / reached[-1]
+    cubic = np.linalg.lstsq(np.vander(where, 4), points, rcond=None)[0]
+    along = SLOPES @ cubic
     along /= np.hypot(*along.T)[:, None]
     across = along[:, ::-1] * ([1, -1] if mirrored else [-1, 1])
-    return np.stack([axis(steps) for axis in cubic], 1), across
+    return POWERS @ cubic, across
 
 
 def _nearest(

@@ -23,6 +23,8 @@ from g2gan import (
     NoFaceError,
     UnknownExpressionError,
 )
+from g2gan.alignment import WORKING
+from g2gan.editors import AROUND, _moving
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +98,37 @@ def test_the_returned_face_is_the_asked_one_and_can_be_edited_on(pipe, photo, fa
     assert np.allclose(output.faces[0].landmarks, asked, atol=0.5)
     again = pipe.remove(output.images[0], face=output.faces[0])
     assert again.images[0].size == output.images[0].size
+
+
+def test_a_draft_is_nearly_the_same_picture():
+    root = Path(__file__).parents[1]
+    pipe = G2GAN.from_pretrained(root / "checkpoints" / "g2gan-london")
+    with Image.open(root / "examples" / "woman-20s-fair-neutral.jpg") as image:
+        photo = np.asarray(image.resize((288, 360)))
+    face = pipe.detect(photo)[0]
+    whole, draft = (
+        np.asarray(
+            pipe.synthesize(photo, "happiness", face=face, from_neutral=True, draft=draft).images[0]
+        ).astype(int)
+        for draft in (False, True)
+    )
+    assert np.abs(draft - whole).mean() < 0.3 * np.abs(whole - photo).mean()
+    mouth = face.landmarks[48:68].astype(int)
+    part = np.s_[mouth[:, 1].min() : mouth[:, 1].max(), mouth[:, 0].min() : mouth[:, 0].max()]
+    assert np.abs(draft - whole)[part].mean() < 0.1 * np.abs(whole - photo)[part].mean()
+
+
+def test_a_draft_s_network_sees_a_square_round_what_moves():
+    flow = np.zeros((WORKING.side, WORKING.side, 2), np.float32)
+    flow[200:220, 30:90, 0] = 5
+    flow[:, :, 1] = 0.1  # hardly at all
+    rows, columns = _moving(flow, 16)
+    assert rows.start <= 200 - AROUND
+    assert rows.stop >= 220 + AROUND
+    assert columns.start <= 30 - AROUND
+    assert columns.stop >= 90 + AROUND
+    assert rows.stop - rows.start == columns.stop - columns.start == 96
+    assert rows.stop <= WORKING.side
 
 
 def test_a_part_alone_is_removed_where_it_lies(pipe, photo, face):

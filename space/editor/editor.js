@@ -124,11 +124,9 @@ async function openFace(face) {
   return true;
 }
 
+// Decoded once, and away from the page's own thread.
 async function picture(source) {
-  const image = new Image();
-  image.src = source;
-  await image.decode();
-  return image;
+  return createImageBitmap(await (await fetch(source)).blob());
 }
 
 // The face without its expression: made when first needed, and once.
@@ -294,6 +292,7 @@ function buildDots() {
     `<g class="dot" tabindex="0" role="button" aria-label="${label}; move with the arrow keys" data-dot="${index}"><title>${label}</title><circle class="reach"/><circle class="seen"/></g>`;
   svg.innerHTML = LINES.map(() => `<path class="line"/>`).join("") + dots().map(shape).join("");
   svg.classList.toggle("every", everyDot);
+  sizeDots();
   placeDots();
 }
 
@@ -305,9 +304,8 @@ function place([, points, shown]) {
 }
 
 function placeDots() {
-  const shown = dots(), width = stage.clientWidth || 1; // asked for once: the page is laid out for it
+  const shown = dots(); // asked for once: the page is laid out for it
   if (svg.childElementCount !== LINES.length + shown.length) return;
-  const pixel = (1000 * session.size[0]) / width, coarse = width < PHONE;
   svg.querySelectorAll(".line").forEach((path, i) => {
     const [from, to, closed] = LINES[i];
     const points = session.shape.handles.slice(from, to)
@@ -317,7 +315,13 @@ function placeDots() {
   svg.querySelectorAll(".dot").forEach((node, i) => {
     const [x, y] = place(shown[i]);
     node.setAttribute("transform", `translate(${1000 * x} ${1000 * y})`);
-    node.querySelector(".reach").setAttribute("r", pixel * (everyDot ? 9 : coarse ? 19 : 15));
+  });
+}
+
+function sizeDots() {
+  const width = stage.clientWidth || 1, pixel = (1000 * session.size[0]) / width;
+  svg.querySelectorAll(".dot").forEach((node, i) => {
+    node.querySelector(".reach").setAttribute("r", pixel * (everyDot ? 9 : width < PHONE ? 19 : 15));
     node.querySelector(".seen").setAttribute("r", pixel * (everyDot ? 2.6 : i < DOTS.length ? 5 : 3.5));
   });
 }
@@ -708,7 +712,7 @@ new ResizeObserver(() => {
   if (!session) return;
   fit();
   if (svg.childElementCount !== LINES.length + dots().length) buildDots();
-  else placeDots();
+  else sizeDots();
 }).observe(stage);
 watch("value", () => open(props.value));
 new IntersectionObserver(() => open(props.value), { rootMargin: "9999px" }).observe(element);

@@ -14,6 +14,8 @@ const FRAGMENT = `
   varying vec2 texture;
   void main() { gl_FragColor = texture2D(picture, texture); }`;
 
+const CORNERS = 6; // indices of the two triangles that hold the whole picture
+
 class Warp {
   constructor(canvas) {
     this.canvas = canvas;
@@ -62,10 +64,11 @@ class Warp {
 
   // The picture to draw from, and the mesh (478, 2) of the face in it.
   show(image, mesh) {
-    this.image = image;
-    this.source = mesh;
+    Object.assign(this, { image, source: mesh, drawn: null });
     const { gl } = this;
-    if (gl) gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, gl.RGB, gl.UNSIGNED_BYTE, image);
+    if (!gl) return;
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGB, gl.RGB, gl.UNSIGNED_BYTE, image);
+    this.place(1, mesh);
   }
 
   draw(mesh) {
@@ -75,13 +78,19 @@ class Warp {
       canvas.getContext("2d").drawImage(this.image, 0, 0, canvas.width, canvas.height);
       return;
     }
-    const both = [this.withRings(mesh), this.withRings(this.source)];
     gl.viewport(0, 0, canvas.width, canvas.height);
-    both.forEach((points, i) => {
-      gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[i]);
-      gl.bufferData(gl.ARRAY_BUFFER, points, gl.DYNAMIC_DRAW);
-    });
-    gl.drawElements(gl.TRIANGLES, this.indices.length, gl.UNSIGNED_SHORT, 0);
+    this.place(0, mesh);
+    // what lies outside the rings never moves: it is drawn once, since on some machines each pixel
+    // costs the processor
+    const size = `${canvas.width} ${canvas.height}`, first = this.drawn === size ? CORNERS : 0;
+    this.drawn = size;
+    gl.drawElements(gl.TRIANGLES, this.indices.length - first, gl.UNSIGNED_SHORT, 2 * first);
+  }
+
+  place(which, mesh) {
+    const { gl } = this;
+    gl.bindBuffer(gl.ARRAY_BUFFER, this.buffers[which]);
+    gl.bufferData(gl.ARRAY_BUFFER, this.withRings(mesh), gl.DYNAMIC_DRAW);
   }
 
   withRings(mesh) {
