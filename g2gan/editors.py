@@ -258,7 +258,7 @@ def _moving(flow: np.ndarray, cell: int) -> tuple[slice, slice]:
 
     Its side is a whole number of `cell` pixels.
     """
-    size = np.abs(flow).max(2)
+    size = np.maximum(*np.abs(flow).transpose(2, 0, 1))
     moves = size > max(MOVES, OF_MOST * float(size.max()))
     if not moves.any():
         return slice(0, cell), slice(0, cell)

@@ -44,6 +44,7 @@ STILL, UNLIT, UNPAINTED = 1 / 64, 0.25 / 255, 1 / 512
 SHUT, OPEN = (0.03, 0.05), (0.03, 0.06)
 FINEST = 6  # pixels of a seam's grid, at most, for each of the crop
 STEPS = 1.0  # pixels of the photo by which the edge of a jump is softened
+AROUND_RIM = 32  # pixels of the crop that its smoothing may reach past the face oval
 ROUND_SEAM = 6  # pixels of the crop that a finer flow reaches past lips or eyes
 
 GRAIN = 0.012  # of [0, 1]: the skin's pores differ by less from what surrounds them, lines by more
@@ -120,11 +121,18 @@ def base_flow(source: np.ndarray, target: np.ndarray, margin: int = MARGIN) -> n
 
 def _smooth_rim(flow: np.ndarray, target: np.ndarray, margin: int) -> np.ndarray:
     """The flow without jumps along the face oval, where triangles are seen edge-on."""
-    rim = np.zeros(flow.shape[:2], np.uint8)
-    oval = np.rint((np.asarray(target)[list(FACE_OVAL), :2] + margin) * 16).astype(np.int32)
-    cv2.polylines(rim, [oval], True, 255, thickness=12, shift=4)
+    oval = np.asarray(target)[list(FACE_OVAL), :2] + margin
+    low = np.clip(np.floor(oval.min(0)).astype(int) - AROUND_RIM, 0, flow.shape[1::-1])
+    high = np.clip(np.ceil(oval.max(0)).astype(int) + AROUND_RIM, low, flow.shape[1::-1])
+    part = flow[low[1] : high[1], low[0] : high[0]]  # the rest is not touched
+    if not part.size:
+        return flow
+    rim = np.zeros(part.shape[:2], np.uint8)
+    outline = np.rint((oval - low) * 16).astype(np.int32)
+    cv2.polylines(rim, [outline], True, 255, thickness=12, shift=4)
     share = cv2.GaussianBlur(rim, (0, 0), 3).astype(np.float32)[..., None] / 255
-    return flow + share * (cv2.GaussianBlur(flow, (0, 0), 2) - flow)
+    part += share * (cv2.GaussianBlur(part, (0, 0), 2) - part)
+    return flow
 
 
 def seams(

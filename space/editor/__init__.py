@@ -29,7 +29,7 @@ from space.words import in_one_line
 
 HERE = Path(__file__).parent
 SCRIPTS = ("geometry.js", "warp.js", "editor.js")
-SHARPEST, SHARP, DRAFT, THUMBNAIL = 1024, 768, 384, 176  # pixels of a view's long side
+SHARPEST, SHARP, DRAFT, THUMBNAIL = 1024, 768, 320, 176  # pixels of a view's long side
 AROUND_SMALL = 1.22  # side of a thumbnail's view over the face's
 RELOAD = "this page is out of date; reload it and try again"
 
