@@ -99,9 +99,8 @@ def _height(lip: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _whiteness(colour: np.ndarray) -> np.ndarray:
     """How much like teeth, in [0, 1]: pale, and not dark."""
     red, most = colour[..., 0], colour.max(2)
-    flesh = (red - colour[..., 1:].min(2)) / np.maximum(
-        red, 1
-    )  # a network's green is meant as white
+    # flesh is red; green is meant as white, over lips that shine through
+    flesh = (red - colour[..., 1:].min(2)) / np.maximum(red, 1)
     return np.clip((0.42 - flesh) / 0.14, 0, 1) * np.clip((most / 255 - 0.25) / 0.15, 0, 1)
 
 
