@@ -16,7 +16,7 @@ from g2gan.mesh import INNER_LIPS
 # the teeth of ICT-FaceKit's mean face (MIT).
 CONTACTS = np.array([0.0, 0.140, 0.236, 0.317, 0.384, 0.414, 0.457, 0.517])
 SHORTER = np.array([0.0, 0.017, 0.008, 0.020, 0.030, 0.038, 0.044])  # each tooth than the first
-SHADE = np.array([1.0, 0.98, 0.95, 0.88, 0.78, 0.65, 0.52])  # each lies deeper than the one before
+SHADE = np.array([1.0, 0.93, 0.90, 0.80, 0.68, 0.55, 0.45])  # each lies deeper than the one before
 CROWN = 0.165  # height of an incisor's crown
 ABOVE_LIP = 0.018  # between the edges of the teeth and the lower lip
 BRIGHTER = 1.28  # than the strip, which is part lip on average
@@ -99,9 +99,8 @@ def _height(lip: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _whiteness(colour: np.ndarray) -> np.ndarray:
     """How much like teeth, in [0, 1]: pale, and not dark."""
     red, most = colour[..., 0], colour.max(2)
-    flesh = (red - colour[..., 1:].min(2)) / np.maximum(
-        red, 1
-    )  # a network's green is meant as white
+    # flesh is red; green is meant as white, over lips that shine through
+    flesh = (red - colour[..., 1:].min(2)) / np.maximum(red, 1)
     return np.clip((0.42 - flesh) / 0.14, 0, 1) * np.clip((most / 255 - 0.25) / 0.15, 0, 1)
 
 
@@ -129,7 +128,7 @@ def _relief(
         wide = max(width, 0.6 * pixel)
         return width / wide * np.exp(-((gap / wide) ** 2))
 
-    contact = (0.14 + 0.30 * np.exp(-above / 0.03)) * line(0.004) + 0.10 * line(0.014)
+    contact = (0.22 + 0.40 * np.exp(-above / 0.03)) * line(0.004) + 0.14 * line(0.014)
     past = np.clip((y - edge) / max(0.008, pixel) + 0.5, 0, 1)
     under = 0.66 * past * np.exp(-below / 0.06)
     gum = 0.16 * np.exp(-np.clip(y - upper, 0, None) / 0.025)

@@ -15,7 +15,8 @@ from g2gan.shape import ShapeModel
 from train.animate import Rig, animate, pose_mesh
 from train.animated_set import animate_person, read_animated, write_animated
 from train.expressions import CONTROLS, LOOKS, RECIPES, draw, mirrored, of_parts, scaled
-from train.facekit import carry
+from train.facekit import FaceKit, carry
+from train.sources import DataError
 
 ROOT = Path(__file__).parents[1]
 LOWER, UPPER = list(INNER_LIPS[1:10]), list(INNER_LIPS[:10:-1])
@@ -165,6 +166,14 @@ def test_a_person_is_animated_the_same_way_twice(rig, photo):
     for one, other in zip(first.images, again.images, strict=True):
         assert np.array_equal(one, other)
     assert np.array_equal(first.intended, again.intended)
+
+
+def test_a_folder_without_the_3d_face_says_what_is_missing(tmp_path):
+    for content in (None, b"no archive"):
+        if content:
+            (tmp_path / "facekit.npz").write_bytes(content)
+        with pytest.raises(DataError, match=r"facekit\.npz is missing or not what train\.download"):
+            FaceKit.load(tmp_path)
 
 
 def test_what_was_made_before_a_kill_is_kept_and_the_rest_made_alike(

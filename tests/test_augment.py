@@ -7,7 +7,8 @@ from faces import draw_face
 from tiny import face_mesh
 
 from g2gan.alignment import WORKING, crop, transform
-from train.augment import PITCH, YAW, Turn, draw_turn
+from g2gan.mesh import FACE_OVAL
+from train.augment import PITCH, YAW, Turn, draw_backdrop, draw_turn
 from train.data import turned_crop
 
 NOSE_TIP, BESIDE_EAR = 1, 227  # the latter just inside the face oval
@@ -66,6 +67,29 @@ def test_the_picture_follows_its_mesh(turn, point):
     assert moved > 3
     # a dot of some width is foreshortened unevenly where the face turns away
     assert np.hypot(*(found - after[point, :2])) < 0.1 + 0.2 * moved
+
+
+def test_another_backdrop_is_the_same_for_both_photos_and_spares_the_face(monkeypatch):
+    monkeypatch.setattr("train.augment.BACKED", 1.0)
+    mesh = face_mesh()
+    matrix = WORKING.matrix(mesh)
+    points = transform(matrix, mesh)
+    neutral, smiling = (
+        crop(draw_face(512, smile=smile), matrix, WORKING.side) for smile in (0.0, 0.7)
+    )
+    backed = draw_backdrop(np.random.default_rng(0))
+    first, second = backed(neutral, points), backed(smiling, points)
+    face = np.zeros(first.shape[:2], np.uint8)
+    cv2.fillPoly(face, [np.rint(points[list(FACE_OVAL), :2]).astype(np.int32)], 1)
+    inside = cv2.erode(face, np.ones((13, 13))) > 0  # the border of the backdrop is soft
+    np.testing.assert_array_equal(first[inside], neutral[inside])
+    replaced = (first != neutral).any(2) & (second != smiling).any(2)
+    assert replaced.mean() > 0.2
+    still = replaced & (cv2.dilate(face, np.ones((25, 25))) == 0)
+    assert np.abs(first[still].astype(int) - second[still]).mean() < 1
+    monkeypatch.setattr("train.augment.BACKED", 0.0)
+    none = draw_backdrop(np.random.default_rng(0))
+    assert none(neutral, points) is neutral
 
 
 def test_turns_are_small_and_rare():

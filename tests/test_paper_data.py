@@ -15,7 +15,15 @@ from g2gan.heatmaps import heatmaps
 from train.config import PRESETS, LossWeights, ablations
 from train.paper_data import MIRROR_68, PaperSet, centre_crop, crop_of, paper_batch_at
 from train.paper_prepare import SOURCES, prepare
-from train.sources import DataError, london_sequences, split_people
+from train.sources import (
+    DataError,
+    Reading,
+    Sequence,
+    Skipped,
+    Still,
+    london_sequences,
+    split_people,
+)
 from train.trainer import Trainer
 
 NARROW = {"generator_arguments": {"image_channels": 1, "width": 2}, "discriminator_width": 2}
@@ -109,6 +117,13 @@ def test_pictures_that_cannot_be_used_are_listed_and_do_not_stop_the_rest(tmp_pa
     manifest = json.loads((tmp_path / "set/manifest.json").read_text())
     assert len(manifest["skipped"]) == 2
     assert str(tmp_path) not in json.dumps(manifest["parts"])
+
+
+def test_too_few_people_for_a_split_are_said_with_what_was_skipped():
+    lost = Skipped("S005/001", "half-copied")
+    alone = Sequence("S205", "001", Still(Path("a")), (Still(Path("b")),), None)
+    with pytest.raises(DataError, match=r"two people at least.*S205.*\n  S005/001: half-copied"):
+        SOURCES["ck"].divide(Reading((alone,), (lost,)), None)
 
 
 def test_colours_keep_their_order(tmp_path):

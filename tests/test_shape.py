@@ -5,7 +5,7 @@ import pytest
 from tiny import LEFT_CORNER, RIGHT_CORNER, eye_distance, face_mesh, people, smile, tiny_shape_model
 
 from g2gan.errors import PartError, UnknownExpressionError
-from g2gan.mesh import LEFT_EYE, LEFT_IRIS, MIRROR, RIGHT_EYE, RIGHT_IRIS
+from g2gan.mesh import INNER_LIPS, LEFT_EYE, LEFT_IRIS, MIRROR, RIGHT_EYE, RIGHT_IRIS
 from g2gan.shape import HANDLES, PARTS, ShapeModel
 from train.fit_shape import cross_fitted_neutrals, fit_shape_model
 
@@ -88,6 +88,24 @@ def test_an_expression_of_weight_0_and_the_neutral_one_change_nothing():
     np.testing.assert_array_equal(model.express(mesh, {"happiness": 0}), mesh)
     np.testing.assert_array_equal(model.express(mesh, {"neutral": 1}), mesh)
     np.testing.assert_array_equal(model.express(mesh, {}), mesh)
+
+
+def test_happiness_shows_teeth_where_some_smiles_do():
+    """A mean of smiles with open and with closed lips would be neither."""
+    neutral, smiling = people()
+    shut = smiling.copy()
+    lower, upper = list(INNER_LIPS[1:10]), list(INNER_LIPS[:10:-1])
+    middle = (shut[6:, :, lower] + shut[6:, :, upper]) / 2
+    shut[6:, :, lower] = shut[6:, :, upper] = middle
+    mesh = face_mesh()
+
+    def gap(smiles: np.ndarray, rest: np.ndarray) -> float:
+        happy = fit_shape_model(rest, smiles).express(mesh, {"happiness": 1})
+        return float(happy[14, 1] - happy[13, 1]) / eye_distance(mesh)
+
+    both = gap(shut, neutral)
+    assert both == pytest.approx(gap(smiling[:6], neutral[:6]), abs=0.01)
+    assert both > gap(shut[6:], neutral[6:]) + 0.05
 
 
 def test_happiness_is_the_smile_that_was_shown():

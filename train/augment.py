@@ -10,8 +10,11 @@ import cv2
 import numpy as np
 
 from g2gan.alignment import WORKING
+from g2gan.mesh import FACE_OVAL
+from train.elsewhere import before, blots
 
 WORN = 0.25  # share of samples that look like photos from elsewhere
+BACKED = 0.1  # share of samples before another backdrop than the studio's
 TURNED = 0.25  # share of samples whose heads are turned
 YAW, PITCH = 10.0, 6.0  # degrees by which they are at most
 
@@ -41,6 +44,17 @@ def draw_turn(rng: np.random.Generator) -> Turn:
     """Mostly none, else a small one."""
     share = float(rng.random() < TURNED)
     return Turn(*(share * rng.uniform(-1, 1, 2) * (YAW, PITCH)))
+
+
+def draw_backdrop(rng: np.random.Generator) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Now and then another backdrop: crops uint8 (S, S, 3) and their meshes to such crops.
+
+    It stands still behind a head that moves, as backgrounds do.
+    """
+    if rng.random() >= BACKED:
+        return lambda picture, mesh: picture
+    backdrop = blots(rng, (WORKING.side, WORKING.side))
+    return lambda picture, mesh: before(picture, backdrop, mesh[list(FACE_OVAL), :2])
 
 
 def draw_jitter(rng: np.random.Generator) -> np.ndarray:

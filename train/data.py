@@ -22,7 +22,7 @@ from g2gan.mesh import FACE_OVAL, LEFT_EYE, MIRROR, OUTER_LIPS, RIGHT_EYE
 from g2gan.shape import PARTS, Pose, ShapeModel
 from train.animate import Rig, dress, pose_mesh
 from train.animated_set import read_animated
-from train.augment import draw_jitter, draw_look, draw_turn
+from train.augment import draw_backdrop, draw_jitter, draw_look, draw_turn
 from train.config import Direction
 from train.expressions import draw, of_parts
 from train.glasses import draw_glasses, wear
@@ -225,7 +225,9 @@ def _sample(
     pose = data.shape_model.pose(source)
     other = data.shape_model.pose(shown) if kind == "told" else pose
     picture, truth = _with_glasses(data, rng, [(picture, pose), (truth, other)])
-    look = draw_look(rng)  # the same for both photos of a pair
+    backed = draw_backdrop(rng)  # the same for both photos of a pair, as is the look
+    picture, truth = backed(picture, source), backed(truth, shown)
+    look = draw_look(rng)
     origin = data.origins[after]
     return _arrays(look(picture), look(truth), source, asked, _weights(asked), origin, rng, cycle)
 
@@ -259,6 +261,8 @@ def _animated_sample(
         )
     pose = data.shape_model.pose(rest)
     neutral, animated = _with_glasses(data, rng, [(neutral, pose), (animated, pose)])
+    backed = draw_backdrop(rng)
+    neutral, animated = backed(neutral, rest), backed(animated, expressed)
     look = draw_look(rng)
     if direction == "synthesis":
         shown, source, truth, asked = neutral, rest, animated, expressed

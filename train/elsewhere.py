@@ -12,6 +12,7 @@ BLUR = 3.0  # px of sigma on the 1350 px photographs
 JPEG = 40  # quality
 TILT = 20.0  # degrees, in the plane
 BACKDROP = (90, 6, 6)  # 8-bit Lab by which a studio's grey backdrop differs from its corners
+DARKEST = 100  # 8-bit L of a studio's backdrop
 
 
 def relit(photo: np.ndarray) -> np.ndarray:
@@ -49,19 +50,40 @@ def tilted(photo: np.ndarray) -> np.ndarray:
 
 def busy(photo: np.ndarray) -> np.ndarray:
     """The studio's even backdrop replaced with coloured blots of every size."""
+    return before(photo, blots(np.random.default_rng(0), photo.shape[:2]))
+
+
+def blots(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
+    """Coloured ones of every size, (H, W, 3) float32 in [0, 255]."""
+    height, width = size
+    picture = np.full((height, width, 3), 110, np.float32)
+    for cells, strength in ((4, 45), (12, 40), (40, 30), (120, 20)):
+        coarse = rng.normal(0, strength, (cells, cells, 3)).astype(np.float32)
+        picture += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.clip(picture, 0, 255)
+
+
+def before(photo: np.ndarray, backdrop: np.ndarray, face: np.ndarray | None = None) -> np.ndarray:
+    """Who stands in a studio, before another backdrop, uint8 (H, W, 3).
+
+    Args:
+        photo: uint8 (H, W, 3); its upper corners show the studio's even backdrop, else hair, which
+            is darker and stays.
+        backdrop: (H, W, 3) in [0, 255].
+        face: (N, 2), an outline in which nothing is replaced, whatever it looks like.
+    """
     height, width = photo.shape[:2]
     mask = np.zeros((height + 2, width + 2), np.uint8)
     lab = cv2.GaussianBlur(cv2.cvtColor(photo, cv2.COLOR_RGB2LAB), (0, 0), 1.5)
     flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE
-    for corner in ((0, 0), (width - 1, 0)):
-        cv2.floodFill(lab, mask, corner, 0, BACKDROP, BACKDROP, flags)
-    rng = np.random.default_rng(0)
-    blots = np.full((height, width, 3), 110, np.float32)
-    for cells, size in ((4, 45), (12, 40), (40, 30), (120, 20)):
-        coarse = rng.normal(0, size, (cells, cells, 3)).astype(np.float32)
-        blots += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    share = cv2.GaussianBlur(mask[1:-1, 1:-1].astype(np.float32), (0, 0), 1.5)[..., None]
-    return np.clip(photo + share * (np.clip(blots, 0, 255) - photo), 0, 255).astype(np.uint8)
+    if face is not None:
+        cv2.fillPoly(mask, [np.rint(face + 1).astype(np.int32)], 2)  # a wall to the flood
+    for x, y in ((0, 0), (width - 1, 0)):
+        if lab[y, x, 0] > DARKEST:
+            cv2.floodFill(lab, mask, (x, y), 0, BACKDROP, BACKDROP, flags)
+    flooded = (mask[1:-1, 1:-1] == 1).astype(np.float32)
+    share = cv2.GaussianBlur(flooded, (0, 0), 1.5)[..., None]
+    return np.clip(photo + share * (backdrop - photo), 0, 255).astype(np.uint8)
 
 
 ALTERATIONS: dict[str, Alteration] = {

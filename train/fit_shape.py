@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from g2gan.alignment import Frame, transform
+from g2gan.alignment import EYE_CORNERS, Frame, transform
 from g2gan.mesh import MIRROR
 from g2gan.shape import ShapeModel
 from train.sources import person_of
@@ -16,9 +16,10 @@ LEEWAY = 1.25  # how far beyond what was seen in training a parameter is still p
 ANIMATED_RIDGE = 1.0
 COMPONENTS, NEUTRAL_COMPONENTS = 56, 48  # with animated expressions
 STRONGER_HALF = 0.5  # an expression is the mean of this share of its pairs, the larger ones;
-# "happiness" and this much of a squint: smiles for a camera leave the eyes out, those that we
-# believe do not
-TWINKLE, SQUINTS = 0.35, ("squint left", "squint right")
+# "happiness" of those only that part the lips by so many eye distances (a mean of open and closed
+# smiles is neither), and with a squint: smiles for a camera leave the eyes out, the rest do not
+PARTED = 0.05
+TWINKLE, SQUINTS = 0.6, ("squint left", "squint right")
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,15 @@ def fit_shape_model(
     """
     shown = np.array(expressions or ["happiness"] * len(smiling), object)
     photographed = {name for name in shown if name}
+    chosen = {name: shown == name for name in photographed}
+    if "happiness" in chosen:
+        chosen["happiness"] &= _parts_lips(neutral, smiling, chosen["happiness"])
     model = _sized_model(animated, photographed)
     _store(model, mean=_mean_shape(neutral))
     at_rest, happy = _in_head(model, neutral), _in_head(model, smiling)
     true_rest = at_rest.mean(1, keepdims=True)
     smiles = _with_mirrors(happy - true_rest).reshape(-1, at_rest[0, 0].size)
-    named = {name: _strong_mean((happy - true_rest)[shown == name]) for name in photographed}
+    named = {name: _strong_mean((happy - true_rest)[who]) for name, who in chosen.items()}
 
     rows = [smiles]
     seen, back = [happy, at_rest], [true_rest - happy, 0 * at_rest]
@@ -111,6 +115,23 @@ def _strong_mean(moved: np.ndarray) -> np.ndarray:
     sizes = np.linalg.norm(moved.mean(1).reshape(len(moved), -1), axis=1)
     strong = sizes >= np.quantile(sizes, STRONGER_HALF)
     return _with_mirrors(moved[strong]).mean((0, 1))
+
+
+def _parts_lips(neutral: np.ndarray, smiling: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """Whose lips part in the smile, (people,) boolean; everybody's, where none of the asked do.
+
+    Args:
+        neutral, smiling: meshes (people, readings, 478, 3).
+        asked: (people,) boolean.
+    """
+
+    def gap(meshes: np.ndarray) -> np.ndarray:
+        right, left = (meshes[..., list(corners), :2].mean(-2) for corners in EYE_CORNERS)
+        lips = np.linalg.norm(meshes[..., 13, :2] - meshes[..., 14, :2], axis=-1)
+        return (lips / np.linalg.norm(left - right, axis=-1)).mean(1)
+
+    parted = gap(smiling) - gap(neutral) > PARTED
+    return parted if (parted & asked).any() else np.ones(len(parted), bool)
 
 
 def _sized_model(animated: AnimatedShapes | None, photographed: set[str]) -> ShapeModel:

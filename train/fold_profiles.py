@@ -26,7 +26,7 @@ from train.sources import Pair, london_pairs
 
 PROFILES = Path(__file__).resolve().parents[1] / "g2gan" / "folds.json"
 SHARP = 0.5  # pixels of the crop by which brightness is blurred: grain is no fold
-BROAD = 6.0  # pixels: what is broader than this is light, and the generator's
+BROAD = 10.0  # pixels: what is broader than this is light, and the generator's
 DARK = 8  # levels, added before the logarithm
 SMILES = (
     0.10  # eye distances that the mouth's corner moves, from which a smile's folds are averaged

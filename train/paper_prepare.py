@@ -68,6 +68,19 @@ class PaperSource:
     channels: int
     licence: str
 
+    def divide(self, reading: Reading, split_file: Path | None, seed: int = 0) -> Split:
+        """Who trains and who tests, by the file or drawn.
+
+        Raises:
+            DataError: too few people are usable, or the file does not fit them.
+        """
+        try:
+            if split_file:
+                return read_split(split_file, reading.people)
+            return self.split(reading.people, seed)
+        except DataError as error:  # because of what could not be used, perhaps
+            raise DataError(f"{error}{skipped_list(reading.skipped)}") from error
+
 
 SOURCES = {
     "ck": PaperSource(
@@ -144,13 +157,7 @@ def prepare_source(
     """
     source, detect = SOURCES[name], landmark_detector()
     reading = source.read(folder, landmarks, detect)
-    try:
-        if split_file:
-            split = read_split(split_file, reading.people)
-        else:
-            split = source.split(reading.people, seed)
-    except DataError as error:  # because of what could not be used, perhaps
-        raise DataError(f"{error}{skipped_list(reading.skipped)}") from error
+    split = source.divide(reading, split_file, seed)
     return prepare(reading, split, out, source.channels, source.licence, detect)
 
 

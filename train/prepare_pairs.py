@@ -22,15 +22,7 @@ from train.command import mistakes_are_said
 from train.files import write_json
 from train.paper_prepare import SOURCES, SPLIT, landmark_detector
 from train.prepare import MORPHS, prepare, read_meshes
-from train.sources import (
-    DataError,
-    Pair,
-    Sequence,
-    Skipped,
-    Still,
-    read_split,
-    skipped_list,
-)
+from train.sources import DataError, Pair, Sequence, Skipped, Still, skipped_list
 
 FRAMES = "frames"  # folder of what is taken out of clips
 FEWEST = 2  # people: guesses of the neutral face come from somebody else
@@ -44,9 +36,7 @@ def prepare_pairs(name: str, folder: Path, out: Path, split_file: Path | None = 
     """
     source = SOURCES[name]
     reading = source.read(folder, None, landmark_detector())
-    split = (
-        read_split(split_file, reading.people) if split_file else source.split(reading.people, 0)
-    )
+    split = source.divide(reading, split_file)
     wanted = [one for one in reading.sequences if one.person in split["train"]]
     skipped = list(reading.skipped)
     pairs = usable_pairs(wanted, LandmarkDetector(), out / FRAMES, skipped)

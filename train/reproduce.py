@@ -6,11 +6,10 @@
     python -m train.reproduce london  # the embedded checkpoint: train.reproduce_london
 
 Finished stages are skipped and a killed one goes on where it was. Under `torchrun`, all processes
-train; the first one does the rest. The networks that judge, and F of
-the identity loss, come from `python -m train.recognizers`. Where one of the two is missing, the
-networks of `train.stand_ins` that are there judge too, under their own names, and without Light
-CNN-9 dlib's is F. Without that as well, the two configurations with an identity loss are not
-trained, and the tables say n/a.
+train; the first one does the rest. The networks that judge, and F of the identity loss, come from
+`python -m train.recognizers`. Where one of the two is missing, the networks of `train.stand_ins`
+that are there judge too, under their own names, and without Light CNN-9 dlib's is F. Without that
+as well, the two configurations with an identity loss are not trained, and the tables say n/a.
 """
 
 import argparse
