@@ -19,7 +19,7 @@ STRONGER_HALF = 0.5  # an expression is the mean of this share of its pairs, the
 # "happiness" of those only that part the lips by so many eye distances (a mean of open and closed
 # smiles is neither), and with a squint: smiles for a camera leave the eyes out, the rest do not
 PARTED = 0.05
-TWINKLE, SQUINTS = 0.6, ("squint left", "squint right")
+TWINKLE, SQUINTS = 0.25, ("squint left", "squint right")
 
 
 @dataclass(frozen=True)
