@@ -58,7 +58,7 @@ def test_the_four_edits_are_tools_with_described_inputs(url):
     assert set(tools) == {"remove", "synthesize", "transfer", "interpolate"}
     assert tools["remove"].description.startswith("Take the expression off a face in a photo")
     expression = tools["synthesize"].inputSchema["properties"]["expression"]
-    assert expression["enum"] == ["neutral", "happiness"]
+    assert expression["enum"] == ["neutral", "happiness", "look at camera", "open eyes"]
 
 
 def test_a_tool_returns_the_edited_photo(url):
