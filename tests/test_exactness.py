@@ -113,6 +113,7 @@ def test_two_processes_train_as_one_with_twice_the_batch(tmp_path, sets, light_c
 
 
 @pytest.mark.slow
+@pytest.mark.lengthy
 def test_normalised_networks_stay_equal_in_two_processes(tmp_path, sets, light_cnn):
     together = command("ck", sets["ck"], tmp_path, light_cnn)
     assert in_two_processes(together).returncode == 0
@@ -134,6 +135,7 @@ def images_seen(run: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.lengthy
 def test_the_paper_is_reproduced_by_two_processes(tmp_path, sets):
     """Both train, one writes."""
     shutil.copytree(sets["ck"], tmp_path / PREPARED)

@@ -221,6 +221,7 @@ def test_each_set_goes_through_from_disk_to_report(tmp_path, recognizers, name, 
 
 
 @pytest.mark.slow
+@pytest.mark.lengthy
 def test_a_step_at_full_width_runs():
     cost = measured_step(PRESETS["ck"], steps=1)
     assert cost.seconds > 0
