@@ -30,7 +30,6 @@ from train.morphs import Parents, between
 from train.origins import ANIMATED, ORIGINS, origins
 from train.pack import unpacked
 from train.prepare import ANIMATED_FOLDER, MANIFEST, READINGS, RIG, SHAPE_MODEL, SHARD, STATES
-from train.sources import DataError
 
 # How often each kind of shape is asked for. "told": the target photo's own, head pose included.
 # "rigid": its expression on the source's head, at a varying gain. "guessed": what the neutral
@@ -99,8 +98,6 @@ class PreparedSet:
 
     def __init__(self, data: str | Path) -> None:
         with unpacked(Path(data)) as folder:
-            if not (folder / MANIFEST).is_file():
-                raise DataError(f"{data} is no prepared set; make one with python -m train.prepare")
             self._read(folder)
 
     def _read(self, folder: Path) -> None:

@@ -24,8 +24,7 @@ def pack(folder: Path, archive: Path) -> None:
     Raises:
         DataError: the folder is not a prepared set.
     """
-    if not (folder / MANIFEST).is_file():
-        raise DataError(f"{folder} is no prepared set; make one with python -m train.prepare")
+    _check(folder, folder)
     parts = [folder / MANIFEST, folder / SHARD, folder / RIG, *(folder / SHAPE_MODEL).iterdir()]
     unfinished = archive.with_name(f"{archive.name}.part")
     with ZipFile(unfinished, "w") as packed:
@@ -37,13 +36,24 @@ def pack(folder: Path, archive: Path) -> None:
 
 @contextmanager
 def unpacked(data: Path) -> Iterator[Path]:
-    """A prepared set's folder; of an archive, one that lasts as long as it is looked at."""
+    """A prepared set's folder; of an archive, one that lasts as long as it is looked at.
+
+    Raises:
+        DataError: the folder, or what is in the archive, is not a prepared set.
+    """
     if not is_zipfile(data):
+        _check(data, data)
         yield data
         return
     with TemporaryDirectory() as folder, ZipFile(data) as packed:
         packed.extractall(folder)
+        _check(Path(folder), data)
         yield Path(folder)
+
+
+def _check(folder: Path, given: Path) -> None:
+    if not (folder / MANIFEST).is_file():
+        raise DataError(f"{given} is no prepared set; make one with python -m train.prepare")
 
 
 def main() -> None:

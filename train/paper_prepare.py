@@ -46,6 +46,7 @@ from train.sources import (
     read_split,
     skipped_list,
     split_people,
+    usable,
 )
 from train.sources.crema import Detect
 
@@ -255,22 +256,16 @@ def _align_sequence(
     sequence: Sequence, aligner: _Aligner, skipped: list[Skipped]
 ) -> AlignedSequence | None:
     """`None` where the neutral picture or every expressed one is unusable."""
-    pictures, points = [], []
-    for number, still in enumerate((sequence.neutral, *sequence.expressed)):
-        try:
-            picture, landmarks = aligner(still) if number else aligner.neutral(still)
-        except DataError as error:
-            where = f"{sequence.person}/{sequence.name}/{still.path.name}"
-            skipped.append(Skipped(where, str(error)))
-            if number == 0:
-                return None
-            continue
-        pictures.append(picture)
-        points.append(landmarks)
-    if len(pictures) == 1:
+    found = usable(
+        sequence,
+        lambda still: (aligner.neutral if still is sequence.neutral else aligner)(still),
+        skipped,
+    )
+    if len(found) < 2:
         return None
+    pictures, points = zip(*found, strict=True)
     return AlignedSequence(
-        sequence.person, sequence.name, sequence.expression, tuple(pictures), np.stack(points)
+        sequence.person, sequence.name, sequence.expression, pictures, np.stack(points)
     )
 
 

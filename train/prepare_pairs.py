@@ -22,7 +22,7 @@ from train.command import mistakes_are_said
 from train.files import write_json
 from train.paper_prepare import SOURCES, SPLIT, landmark_detector
 from train.prepare import MORPHS, prepare, read_meshes
-from train.sources import DataError, Pair, Sequence, Skipped, Still, skipped_list
+from train.sources import DataError, Pair, Sequence, Skipped, Still, skipped_list, usable
 
 FRAMES = "frames"  # folder of what is taken out of clips
 FEWEST = 2  # people: guesses of the neutral face come from somebody else
@@ -64,15 +64,7 @@ def usable_pairs(
     """
     pairs, count = [], Counter[str]()
     for one in tqdm(sequences, desc="looking for faces", unit="sequence"):
-        files = []
-        for number, still in enumerate((one.neutral, *one.expressed)):
-            try:
-                files.append(image_file(still, detector, frames))
-            except DataError as error:
-                place = f"{one.person}/{one.name}/{still.path.name}"
-                skipped.append(Skipped(place, str(error)))
-                if number == 0:
-                    break
+        files = usable(one, lambda still: image_file(still, detector, frames), skipped)
         for file in files[1:]:
             pairs.append(Pair(one.person, files[0], file, one.expression, count[one.person]))
             count[one.person] += 1

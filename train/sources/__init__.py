@@ -6,7 +6,15 @@ from train.sources.crema import crema_groups, crema_report, crema_sequences
 from train.sources.london import Pair, london_pairs, london_sequences, person_of, split_people
 from train.sources.oulu import oulu_groups, oulu_sequences
 from train.sources.own_folder import own_groups, own_sequences
-from train.sources.sequences import DataError, Reading, Sequence, Skipped, Still, skipped_list
+from train.sources.sequences import (
+    DataError,
+    Reading,
+    Sequence,
+    Skipped,
+    Still,
+    skipped_list,
+    usable,
+)
 from train.sources.splits import Split, draw_split, read_split
 
 __all__ = [
@@ -34,4 +42,5 @@ __all__ = [
     "read_split",
     "skipped_list",
     "split_people",
+    "usable",
 ]

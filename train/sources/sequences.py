@@ -5,9 +5,10 @@ computed: what can be left out is skipped and listed, what cannot raises at once
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from g2gan.errors import G2GANError, ImageError
 from g2gan.images import open_photo
 
 LANDMARKS = 68
+Read = TypeVar("Read")
 SHOWN = 10  # skipped places that a message names one by one
 
 
@@ -98,6 +100,25 @@ class Reading:
             f"{len(self.people)} people, {len(self.sequences)} sequences ({named} annotated), "
             f"{stills} pictures{skipped_list(self.skipped)}"
         )
+
+
+def usable(sequence: Sequence, read: Callable[[Still], Read], skipped: list[Skipped]) -> list[Read]:
+    """What `read` makes of the stills, the neutral one first; nothing where that is unusable.
+
+    Args:
+        read: raises DataError of a still that it cannot use.
+        skipped: grows by these.
+    """
+    found = []
+    for still in (sequence.neutral, *sequence.expressed):
+        try:
+            found.append(read(still))
+        except DataError as error:
+            place = f"{sequence.person}/{sequence.name}/{still.path.name}"
+            skipped.append(Skipped(place, str(error)))
+            if still is sequence.neutral:
+                return []
+    return found
 
 
 def skipped_list(skipped: Iterable[Skipped]) -> str:
