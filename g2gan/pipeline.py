@@ -106,9 +106,10 @@ class G2GAN(CheckpointedPipeline):
 
         Args:
             photo: path, PIL image or uint8 array (H, W, 3).
-            landmarks: the neutral shape where it is known, (68, 2), (468, 2) or (478, 2) in pixels
-                of the photo. Where not, the shape model guesses it; with the paper's generators,
-                which are not told it either way, it is detected on the result.
+            landmarks: the neutral shape where it is known, (68, 2), (468, 2), (478, 2) or, with
+                depth, (478, 3) in pixels of the photo. Where not, the shape model guesses it; with
+                the paper's generators, which are not told it either way, it is detected on the
+                result.
             parts: of "mouth", "eyes" and "brows", those that become neutral, where no landmarks
                 are given; "eyes" alone turns them to the camera, and opens closed ones.
             face: which face, largest first, or a `Face` that `detect` or an edit returned.
@@ -142,7 +143,8 @@ class G2GAN(CheckpointedPipeline):
             photo: path, PIL image or uint8 array (H, W, 3).
             expression: one of `expressions`, `looks` or `controls`, or a blend {name: share} of
                 them. Or give `landmarks`.
-            landmarks: the shape to take, (68, 2), (468, 2) or (478, 2) in pixels of the photo.
+            landmarks: the shape to take, (68, 2), (468, 2), (478, 2) or, with depth, (478, 3) in
+                pixels of the photo.
             intensity: 0 gives the neutral face, 1 the expression, up to 2 exaggerates.
             face: which face, largest first, or a `Face` that `detect` or an edit returned.
             from_neutral: the face is neutral already; nothing is removed.
@@ -300,25 +302,27 @@ class G2GAN(CheckpointedPipeline):
         return editor.synthesize(other, editor.shapes.deform(other.mesh, parameters))
 
     def _asked_mesh(self, mesh: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
-        """The mesh (478, 3) for landmarks or mesh points (N, 2) that a caller asks for."""
+        """The mesh (478, 3) for landmarks or mesh points, with or without depth, asked for."""
         try:
             points = np.asarray(landmarks, np.float64)
         except (TypeError, ValueError) as error:
             raise LandmarksError(f"landmarks must be numbers: {error}") from error
-        if points.shape not in ((len(LANDMARKS_68), 2), (468, 2), (POINTS, 2)):
+        if points.shape not in ((len(LANDMARKS_68), 2), (468, 2), (POINTS, 2), (POINTS, 3)):
             raise LandmarksError(
-                f"landmarks must be (68, 2), (468, 2) or (478, 2) in pixels, got {points.shape}"
+                "landmarks must be (68, 2), (468, 2), (478, 2) or (478, 3) in pixels, "
+                f"got {points.shape}"
             )
         reach = np.ptp(mesh[:, :2], axis=0).max()
         low, high = mesh[:, :2].min(0) - reach, mesh[:, :2].max(0) + reach
-        if not (np.isfinite(points).all() and (points > low).all() and (points < high).all()):
+        flat = points[:, :2]
+        if not (np.isfinite(points).all() and (flat > low).all() and (flat < high).all()):
             raise LandmarksError(
                 "landmarks must be finite and near the face, in pixels of the photo"
             )
         if len(points) == len(LANDMARKS_68):
             return self._editor.shapes.follow(mesh, points)
         asked = mesh.copy()
-        asked[: len(points), :2] = points
+        asked[: len(points), : points.shape[1]] = points
         if len(points) < POINTS:  # without irises: they go with their lids
             for iris, lids in ((RIGHT_IRIS, RIGHT_EYE), (LEFT_IRIS, LEFT_EYE)):
                 moved = (asked - mesh)[list(lids)].mean(0)

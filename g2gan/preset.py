@@ -239,7 +239,7 @@ def apply_to_face(pipe: "G2GAN", photo: "PhotoLike", face: "Face", edit: FaceEdi
         return first
     start, face = (photo, face) if first is None else (first.images[0], first.faces[0])
     asked = shape.drag(face.mesh, edit.shares, edit.moves)
-    output = pipe.synthesize(start, landmarks=asked[:, :2], face=face, from_neutral=True)
+    output = pipe.synthesize(start, landmarks=asked, face=face, from_neutral=True)
     if first is not None:
         masks = [np.asarray(each.masks[0]) for each in (first, output)]
         output.masks = [Image.fromarray(np.maximum(*masks))]

@@ -46,6 +46,6 @@ def _first(visit: Visit, index: int, edit: FaceEdit) -> tuple:
     start = visit.start(index, edit.keep_expression)
     if not edit.expression and not edit.moves:
         return start.rgb, start.face
-    asked = asked_mesh(visit, start, edit)[:, :2]
+    asked = asked_mesh(visit, start, edit)
     output = visit.pipe.synthesize(start.rgb, landmarks=asked, face=start.face, from_neutral=True)
     return np.asarray(output.images[0]), output.faces[0]

@@ -135,9 +135,7 @@ def strip(
         if share in (0, 1):
             return photo if share else neutral
         asked = calm.mesh + share * (face.mesh - calm.mesh)
-        return pipe.synthesize(
-            neutral, landmarks=asked[:, :2], face=calm, from_neutral=True
-        ).images[0]
+        return pipe.synthesize(neutral, landmarks=asked, face=calm, from_neutral=True).images[0]
 
     def growing(name: str, frames: int) -> list[Image.Image]:
         shares = np.linspace(0, 1, frames).tolist()

@@ -100,6 +100,16 @@ def test_the_returned_face_is_the_asked_one_and_can_be_edited_on(pipe, photo, fa
     assert again.images[0].size == output.images[0].size
 
 
+def test_a_mesh_with_depth_is_taken_as_it_is(pipe, photo, face):
+    """On a face that looks down, a chin that drops goes to the back as well."""
+    deeper = face.mesh.copy()
+    deeper[:, 2] += np.linspace(-9, 9, len(deeper))
+    for asked in (deeper, deeper[:, :2]):
+        made = pipe.synthesize(photo, landmarks=asked, face=face, from_neutral=True).faces[0].mesh
+        np.testing.assert_array_equal(made[:, : asked.shape[1]], asked)
+    np.testing.assert_array_equal(made[:, 2], face.mesh[:, 2])  # not told: as it was
+
+
 def test_a_draft_is_nearly_the_same_picture():
     root = Path(__file__).parents[1]
     pipe = G2GAN.from_pretrained(root / "checkpoints" / "g2gan-london")

@@ -227,10 +227,11 @@ def test_eyes_are_opened_by_one_click_where_they_are_closed(pipe):
         FaceEdit(),
         FaceEdit(moves={48: (-0.05, -0.04)}, keep_expression=True),
         FaceEdit(expression={"happiness": 0.8}, intensity=0.5, moves={68: (0.03, 0)}),
+        FaceEdit(expression={"happiness": 1.0}),
         FaceEdit(expression={"look at camera": 1.0}),
         FaceEdit(expression={"open eyes": 0.5, "laugh": 0.5}, moves={48: (-0.05, -0.04)}),
     ],
-    ids=["neutral", "drag", "smile and drag", "eyes", "eyes and drag"],
+    ids=["neutral", "drag", "smile and drag", "smile", "eyes", "eyes and drag"],
 )
 def test_a_finished_edit_is_what_the_preset_makes_of_the_photo(pipe, visits, one, folder, edit):
     ours = finished(visits.get(one), Preset((edit,)))

@@ -169,7 +169,7 @@ class Server:
         seen = view.see(start)
         edit = self._pipe.synthesize(
             seen.rgb,
-            landmarks=view.points(mesh)[:, :2],
+            landmarks=view.points(mesh),
             face=seen.face,
             from_neutral=True,
             draft=draft,
