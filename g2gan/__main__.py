@@ -150,7 +150,9 @@ def _transfer(options: argparse.Namespace) -> int:
     output = _load(options.model).transfer(a, b, face_a=options.face_a, face_b=options.face_b)
     options.out.mkdir(parents=True, exist_ok=True)
     for photo, other, image in zip((b, a), (a, b), output.images, strict=True):
-        of_whom = other.stem if other.stem != photo.stem else f"{other.parent.name}-{other.stem}"
+        of_whom = other.stem
+        if other.stem == photo.stem:
+            of_whom = f"{'a' if other is a else 'b'}-{other.stem}"
         target = options.out / edited_name(photo, f"with-expression-of-{of_whom}")
         save_like(photo, image, target, keep_location=options.keep_location)
     return 0
@@ -160,7 +162,13 @@ def _interpolate(options: argparse.Namespace) -> int:
     from g2gan.saving import edited_name, save_like
     from g2gan.strips import LONGEST, write_strip
 
-    photo, out = options.photo, options.out or options.photo.with_suffix(".mp4")
+    photo, out = (
+        options.photo,
+        options.out
+        or options.photo.with_name(
+            f"{options.photo.stem}-interpolated.mp4"  # a phone keeps a clip beside its photo
+        ),
+    )
     images = (
         _load(options.model)
         .interpolate(

@@ -5,6 +5,7 @@ Release 0.10.21 carries its models (`solutions`); newer ones need the file `face
 
 import contextlib
 import hashlib
+import http.client
 import os
 import sys
 import tempfile
@@ -142,10 +143,11 @@ def fetched_model() -> Path:
             raise DetectorError(f"{MODEL_URL} is not the file it should be (sha256 differs)")
         folder.mkdir(parents=True, exist_ok=True)
         # another process may be fetching too: each writes its own file, the last rename wins
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as temporary:
-            temporary.write(content)
-        os.replace(temporary.name, path)
-    except OSError as error:
+        with tempfile.TemporaryDirectory(dir=folder) as own:
+            unfinished = Path(own) / path.name
+            unfinished.write_bytes(content)
+            os.replace(unfinished, path)
+    except (OSError, http.client.HTTPException) as error:
         raise DetectorError(
             f"the landmark model could not be fetched ({error}); download {MODEL_URL} and set "
             f"{MODEL_VARIABLE} to its path"

@@ -13,7 +13,7 @@ from g2gan import G2GAN, FaceIndexError, G2GANError
 from g2gan.preset import FaceEdit, Preset
 from g2gan.saving import edited_name, save_like
 from g2gan.shape import PARTS
-from g2gan.strips import write_strip
+from g2gan.strips import LONGEST, write_strip
 from space.hardware import AT_ONCE
 from space.interpolation import FRAMES, choices_of
 from space.photos import new_file
@@ -135,6 +135,8 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         """
         if not FEWEST <= frames <= MOST:
             raise G2GANError(f"frames must be from {FEWEST} to {MOST}")
+        if f".{format}" not in LONGEST:
+            raise G2GANError(f"format must be one of {', '.join(k[1:] for k in LONGEST)}")
         images = make_strip(photo, _index(face), start, end, int(frames))
         return str(write_strip(images, new_file(f"{start}-to-{end}.{format}".replace("/", "-"))))
 

@@ -2,6 +2,7 @@
 while it looks through them.
 """
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -14,8 +15,11 @@ def delete_old_files(page: gr.Blocks, age: float) -> None:
     kept = {path for block in page.blocks.values() for path in getattr(block, "keep_in_cache", ())}
     known = {path for files in tuple(page.temp_file_sets) for path in tuple(files)}
     for path in map(Path, known - kept):
-        if path.is_file() and time.time() - path.stat().st_mtime > age:
-            path.unlink(missing_ok=True)
+        # one that is being served, or that the system deletes now, must not end the thread
+        with contextlib.suppress(OSError):
+            if path.is_file() and time.time() - path.stat().st_mtime > age:
+                path.unlink(missing_ok=True)
+                path.parent.rmdir()  # its own folder; where others share it, that fails
 
 
 def delete_regularly(page: gr.Blocks, every: float, age: float) -> None:

@@ -155,6 +155,15 @@ def test_transfer_writes_both_directions(photo, folder, tmp_path):
     assert len(names(tmp_path / "same")) == 2  # though both are called photo.jpg
 
 
+def test_transfer_between_photos_of_one_name_loses_neither(photo, tmp_path):
+    alike = [tmp_path / year / "party" / "anna.jpg" for year in ("2019", "2020")]
+    for path in alike:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(photo.read_bytes())
+    assert run("transfer", *alike, "-o", tmp_path / "out") == 0
+    assert len(names(tmp_path / "out")) == 2
+
+
 @pytest.mark.parametrize("name", ["strip.gif", "strip.mp4"])
 def test_interpolation_becomes_a_moving_picture(photo, tmp_path, name):
     out = tmp_path / "new" / name
