@@ -96,8 +96,12 @@ def test_a_finished_reproduction_is_not_repeated_nor_taken_for_another(
     reproduce(plan)
     assert weights == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
     assert capsys.readouterr().out.count("trained already") == 4
-    with pytest.raises(CheckpointError, match="other settings; give another --out"):
+    with pytest.raises(CheckpointError, match="other settings or data; give another"):
         reproduce(replace(plan, config=narrow("ck", 10)))
+    manifest = tmp_path / PREPARED / "manifest.json"
+    manifest.write_text(manifest.read_text() + " ")  # as if it were prepared anew, of other people
+    with pytest.raises(CheckpointError, match="other settings or data; give another"):
+        reproduce(plan)
 
 
 def test_without_a_face_network_the_rows_that_need_it_are_left_out_and_said(

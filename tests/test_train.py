@@ -271,7 +271,10 @@ def test_the_pixel_term_is_noted_for_each_origin_by_itself(data, tmp_path):
 
 
 @pytest.mark.parametrize("direction", ["synthesis", "removal"])
-def test_the_base_flow_brings_the_source_nearer_to_the_target_and_back(data, direction):
+def test_the_base_flow_brings_the_source_nearer_to_the_target_and_back(
+    data, direction, monkeypatch
+):
+    monkeypatch.setattr("train.data.GLASSES", 0.0)  # which it bends, and the target's are not
     batch = batch_at(data, direction, 0, 0, 32, cycle=True)
     there = warp(batch.source, batch.base_flow)
     copied, warped = (
@@ -423,11 +426,18 @@ def test_two_runs_of_one_direction_are_averaged(data, prepared, tmp_path):
         assert torch.equal(value, mean.half().float()), name
 
 
+def test_an_export_deletes_nothing_but_a_checkpoint(prepared, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(CheckpointError, match="would be deleted"):
+        export([], prepared, tmp_path)
+    assert (tmp_path / "thesis.txt").is_file()
+
+
 def test_an_export_without_a_direction_names_it(data, prepared, tmp_path):
     losses = LossWeights(adversarial=0.0)
     config = replace(SMOKE, directions=("synthesis",), losses=losses)
     Trainer(config, data, tmp_path).save()
-    with pytest.raises(ValueError, match="no run trains removal"):
+    with pytest.raises(CheckpointError, match="no run trains removal"):
         export([tmp_path], prepared, tmp_path / "out")
     assert (tmp_path / STATE).is_file()
     assert not (tmp_path / "out").exists()

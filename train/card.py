@@ -16,6 +16,7 @@ from huggingface_hub import EvalResult, ModelCardData
 from PIL import Image
 
 from g2gan.errors import CheckpointError
+from train.command import mistakes_are_said
 from train.files import write_text
 from train.sources.london import LONDON_SPLIT
 
@@ -143,6 +144,7 @@ ANIMATED = {
 }
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path, help="folder; README.md is written into it")

@@ -17,6 +17,7 @@ import numpy as np
 from g2gan.alignment import eye_centres, invert, scale_of, transform
 from g2gan.landmarks import LandmarkDetector
 from g2gan.mesh import FACE_OVAL
+from train.command import mistakes_are_said
 from train.congeal import mesh_flow, register, warp
 from train.sources import london_pairs
 
@@ -98,6 +99,7 @@ class Portrait:
     mesh: np.ndarray
 
 
+@mistakes_are_said()
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--london", type=Path, required=True, help="folder of the London set")

@@ -16,7 +16,7 @@ class LossWeights:
     pixel: float = 1.0  # eq. 3; weighted by region for photographs
     pooled: float = 0.5  # L1 of 4 x 4 averages: colour and light
     gradient: float = 1.0  # L1 of differences: edges and folds
-    detail: float = 1.5  # L1 of the strength of skin's detail: stubble and pores stay, folds go
+    detail: float = 0.75  # L1 of the strength of skin's detail: stubble and pores stay, folds go
     warped: float = (
         0.3  # L1 of the warped and shaded photo alone, so that paint stays the exception
     )

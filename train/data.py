@@ -45,7 +45,7 @@ MOVED = 0.5  # share of samples that show animated pictures, where the set has a
 READ = 0.4  # share of these that are taken from disk, with the mesh as a detector reads it
 GUESSED = 0.5  # share of animated removals whose neutral shape is guessed
 PARTIAL = 0.3  # share of pairs animated while training whose neutral photo keeps some parts' look
-GLASSES = 0.15  # share of samples that wear glasses
+GLASSES = 0.4  # share of samples that wear glasses
 MORPHED = 0.7  # share of samples that show morphs
 # Loss weights: outside the face, and what mouth and eyes add to 1. Real pairs' eyes look elsewhere.
 OUTSIDE, MOUTH, EYES = 0.15, 3.0, 2.0

@@ -14,6 +14,7 @@ import numpy as np
 from g2gan import mouth as package
 from g2gan.mouth import ABOVE, BELOW, CHIN, HALF_WIDTH, PER_UNIT, Mouth
 from g2gan.shape import ShapeModel
+from train.command import mistakes_are_said
 from train.facekit import Carried, FaceKit, carry
 from train.files import write_json
 
@@ -91,6 +92,7 @@ def _draw(kit: FaceKit, vertices: np.ndarray, chosen: np.ndarray, edge: np.ndarr
     return cv2.resize(canvas, size[::-1], interpolation=cv2.INTER_AREA)
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--facekit", type=Path, required=True, help="folder of facekit.npz")

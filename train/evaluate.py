@@ -28,6 +28,7 @@ from g2gan.landmarks import Face
 from g2gan.pipeline import G2GANOutput
 from train import metrics
 from train.card import BASELINES, INFINITE_DB, RESULTS_FILE, TASKS, results_table, weights_digest
+from train.command import mistakes_are_said
 from train.elsewhere import ALTERATIONS, Alteration
 from train.files import write_json
 from train.sources import Pair, london_pairs
@@ -56,6 +57,7 @@ class Photo:
     face: Face
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path, help="folder; results.json is written into it")

@@ -33,6 +33,7 @@ from g2gan.mesh import LEFT_IRIS, RIGHT_IRIS
 from train import metrics
 from train.animate import Rig, animate, pose_mesh
 from train.card import EXPRESSIONS_FILE, weights_digest
+from train.command import mistakes_are_said
 from train.expressions import CONTROLS, LOOKS, RECIPES, SEVEN
 from train.face_api import NAMES, FaceApi
 from train.files import write_json
@@ -428,6 +429,7 @@ def _rims(pipe: G2GAN, photo: np.ndarray, face: Face, seed: int) -> dict[str, li
     return moved
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path, help="folder; expressions.json is written into it")

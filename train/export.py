@@ -13,10 +13,12 @@ from pathlib import Path
 import torch
 from safetensors import safe_open
 
+from g2gan.errors import CheckpointError
 from g2gan.models.warp_generator import WarpGenerator
 from g2gan.pipeline import G2GAN
 from g2gan.shape import ShapeModel
 from train.card import weights_digest
+from train.command import mistakes_are_said
 from train.origins import origins
 from train.prepare import MANIFEST, SHAPE_MODEL
 from train.sources import person_of
@@ -36,8 +38,10 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
             it was good at is kept (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 
     Raises:
-        ValueError: a direction is missing.
+        CheckpointError: a direction is missing, or `out` holds something that is no checkpoint.
     """
+    if out.exists() and not (out / "model_index.json").is_file():
+        raise CheckpointError(f"{out} is no checkpoint and would be deleted; give another --out")
     found: dict[str, list[WarpGenerator]] = {}
     record: dict[str, dict] = {}
     for run in runs:
@@ -67,7 +71,9 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
     networks = {direction: _mean(several).half() for direction, several in found.items()}
     missing = {"synthesis", "removal"} - networks.keys()
     if missing:
-        raise ValueError(f"no run trains {', '.join(sorted(missing))}; name its folder with --run")
+        raise CheckpointError(
+            f"no run trains {', '.join(sorted(missing))}; name its folder with --run"
+        )
 
     unfinished = out.with_name(f"{out.name}.part")
     shutil.rmtree(unfinished, ignore_errors=True)
@@ -87,7 +93,7 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
         "directions": record,
     }
     (unfinished / RECORD).write_text(json.dumps(training, indent=1) + "\n", "utf-8")
-    shutil.rmtree(out, ignore_errors=True)
+    shutil.rmtree(out, ignore_errors=True)  # a checkpoint, as was checked
     unfinished.replace(out)
 
 
@@ -111,6 +117,7 @@ def _record(run: Path, meta: dict[str, str], config: dict) -> dict:
     }
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run", type=Path, action="append", required=True, help="once a run")

@@ -23,6 +23,7 @@ from g2gan import G2GAN
 from g2gan.alignment import WORKING
 from g2gan.models.warp_generator import WarpFields, WarpGenerator
 from train.card import ONNX_FOLDER, ONNX_RECORD, weights_digest
+from train.command import mistakes_are_said
 
 OPSET = 17
 INPUTS = ("image", "base_flow", "gates", "source_landmarks", "target_landmarks")
@@ -40,6 +41,7 @@ class _Fields(nn.Module):
         return tuple(self.generator(*inputs))
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path, help="folder; onnx/ is written into it")

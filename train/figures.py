@@ -12,6 +12,7 @@ from PIL import Image
 from g2gan import G2GAN
 from g2gan.alignment import WORKING, crop
 from train.card import PICTURE, weights_digest
+from train.command import mistakes_are_said
 
 ROOT = Path(__file__).resolve().parents[1]
 NEUTRAL, SMILING = "man-20s-neutral.jpg", "woman-20s-fair-smiling.jpg"
@@ -51,6 +52,7 @@ def expressions(pipe: G2GAN) -> Image.Image:
     return Image.fromarray(np.vstack(rows))
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path)

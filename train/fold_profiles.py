@@ -21,6 +21,7 @@ from g2gan.alignment import WORKING, crop, eye_centres, invert, transform
 from g2gan.folds import ACROSS, MOST, REACH, SMILE, Fold, folds, line, movement
 from g2gan.images import open_photo
 from g2gan.paste import luminance
+from train.command import mistakes_are_said
 from train.files import write_text
 from train.sources import Pair, london_pairs
 
@@ -38,6 +39,7 @@ ROUNDS = 12
 DIGITS = 4
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoint", type=Path)

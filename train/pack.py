@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo, is_zipfile
 
+from train.command import mistakes_are_said
 from train.prepare import MANIFEST, RIG, SHAPE_MODEL, SHARD
 from train.sources import DataError
 
@@ -56,6 +57,7 @@ def _check(folder: Path, given: Path) -> None:
         raise DataError(f"{given} is no prepared set; make one with python -m train.prepare")
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path, help="folder of the prepared set")

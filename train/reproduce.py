@@ -13,6 +13,7 @@ as well, the two configurations with an identity loss are not trained, and the t
 """
 
 import argparse
+import hashlib
 import json
 import os
 import shutil
@@ -71,7 +72,7 @@ def reproduce(plan: Plan) -> None:
         if (plan.out / row / CHECKPOINT).is_dir():
             checkpoint = plan.out / row / CHECKPOINT
             record = json.loads((checkpoint / TRAINING_FILE).read_text("utf-8"))
-            wanted = settings_record(config, plan.face_network)
+            wanted = settings_record(config, plan.face_network, prepared)
             check_settings(checkpoint, {key: record.get(key) for key in wanted}, wanted)
             print(f"{ROWS[row]}: trained already")
             if is_main:  # killed just before this, it is still there
@@ -104,7 +105,7 @@ def train_row(
         face_network: which of `judges` is F.
     """
     recognizer = judges[face_network] if config.losses.identity else None
-    settings = settings_record(config, face_network)
+    settings = settings_record(config, face_network, prepared)
     if (folder / RUN / SETTINGS).is_file():  # the state alone does not know F
         found = json.loads((folder / RUN / SETTINGS).read_text("utf-8"))
         check_settings(folder / RUN, found, settings)
@@ -141,11 +142,12 @@ def check_split(plan: Plan) -> None:
         )
 
 
-def settings_record(config: TrainConfig, face_network: str | None) -> dict:
-    """What a checkpoint's record says of its settings; F only where it took part."""
+def settings_record(config: TrainConfig, face_network: str | None, prepared: Path) -> dict:
+    """What a checkpoint's record says of its settings and data; F only where it took part."""
     return {
         "settings": json.loads(config.to_json()),
         "face_network": face_network if config.losses.identity else None,
+        "data": {"sha256": hashlib.sha256((prepared / MANIFEST).read_bytes()).hexdigest()},
     }
 
 
@@ -158,7 +160,9 @@ def wait_for(path: Path) -> None:
 def check_settings(folder: Path, found: dict, wanted: dict) -> None:
     """Raise CheckpointError where a run's or a checkpoint's folder is of other settings."""
     if found != wanted:
-        raise CheckpointError(f"{folder} is of other settings; give another --out, or delete it")
+        raise CheckpointError(
+            f"{folder} is of other settings or data; give another --out, or delete it"
+        )
 
 
 def dry_run(plan: Plan) -> Iterator[str]:

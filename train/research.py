@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 from train.card import SHARPNESS_SIDE, read_json, read_results
+from train.command import mistakes_are_said
 from train.files import write_json, write_text
 
 TABLED = ("synthesis_told", "removal_honest", "removal_told")
@@ -27,6 +28,7 @@ at 128 px: PSNR (dB) / SSIM, in brackets the mouth box; then sharpness of face a
 """
 
 
+@mistakes_are_said()
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("experiments", type=Path, help="docs/experiments.json")
