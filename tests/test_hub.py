@@ -381,13 +381,14 @@ def test_the_space_holds_all_that_is_kept_of_its_folders(published, hub):
 
 
 SERVE = """
-import sys, urllib.request
+import os, sys, urllib.request
 sys.path.insert(0, "")
 import app, g2gan
 pipe = app.load()
 assert all(module.__file__.startswith(sys.argv[1]) for module in (app, g2gan))
 _, url, _ = app.build(pipe).launch(prevent_thread_lock=True, quiet=True, **app.LAUNCH)
-print(urllib.request.urlopen(url).status, pipe.name_or_path)
+print(urllib.request.urlopen(url).status, pipe.name_or_path, flush=True)
+os._exit(0)  # a server is ended from outside; what warms up in its threads is not waited for
 """
 
 
