@@ -149,10 +149,8 @@ def _transfer(options: argparse.Namespace) -> int:
     a, b = options.photo_a, options.photo_b
     output = _load(options.model).transfer(a, b, face_a=options.face_a, face_b=options.face_b)
     options.out.mkdir(parents=True, exist_ok=True)
-    for photo, other, image in zip((b, a), (a, b), output.images, strict=True):
-        of_whom = other.stem
-        if other.stem == photo.stem:
-            of_whom = f"{'a' if other is a else 'b'}-{other.stem}"
+    of_a, of_b = (f"a-{a.stem}", f"b-{b.stem}") if a.stem == b.stem else (a.stem, b.stem)
+    for photo, of_whom, image in zip((b, a), (of_a, of_b), output.images, strict=True):
         target = options.out / edited_name(photo, f"with-expression-of-{of_whom}")
         save_like(photo, image, target, keep_location=options.keep_location)
     return 0
@@ -162,13 +160,9 @@ def _interpolate(options: argparse.Namespace) -> int:
     from g2gan.saving import edited_name, save_like
     from g2gan.strips import LONGEST, write_strip
 
-    photo, out = (
-        options.photo,
-        options.out
-        or options.photo.with_name(
-            f"{options.photo.stem}-interpolated.mp4"  # a phone keeps a clip beside its photo
-        ),
-    )
+    photo = options.photo
+    # not the photo's own name: a phone keeps a clip beside its photo
+    out = options.out or photo.with_name(f"{photo.stem}-interpolated.mp4")
     images = (
         _load(options.model)
         .interpolate(

@@ -12,7 +12,7 @@ import numpy as np
 from g2gan.alignment import eye_centres
 from g2gan.mesh import INNER_LIPS
 
-# All widths in eye distances. Where upper teeth touch, seen from the front, from the middle out:
+# All lengths in eye distances. Where upper teeth touch, seen from the front, from the middle out:
 # the teeth of ICT-FaceKit's mean face (MIT).
 CONTACTS = np.array([0.0, 0.140, 0.236, 0.317, 0.384, 0.414, 0.457, 0.517])
 SHORTER = np.array([0.0, 0.017, 0.008, 0.020, 0.030, 0.038, 0.044])  # each tooth than the first
@@ -36,6 +36,9 @@ WIDTHS = ((133, 362), (33, 263), (127, 356), (234, 454), (54, 284))
 WHOLE, SIDE = 6, len(SHADE)  # how many numbers concern all teeth; teeth of one side
 OWN = WHOLE + 3 * 2 * SIDE
 APART = 40.0  # radians for each unit of such a ratio's logarithm, which has a spread of some 0.04
+_fixed = np.random.default_rng(0)
+DIRECTIONS = APART * _fixed.normal(size=(OWN, len(WIDTHS) - 1)) / np.sqrt(len(WIDTHS) - 1)
+PHASES = _fixed.uniform(0, 2 * np.pi, OWN)
 
 LOWER, UPPER = INNER_LIPS[:11], (INNER_LIPS[0], *INNER_LIPS[:9:-1])  # corner to corner
 
@@ -77,7 +80,7 @@ def carve(colour: np.ndarray, mesh: np.ndarray, matrix: np.ndarray) -> Carved:
     inside = np.clip((lower - y) / rim + 0.5, 0, 1) * np.clip((y - upper) / rim, 0, 1)
     part = colour[rows, columns]
     teeth[rows, columns] = inside * _whiteness(part)
-    relief, tooth = _relief(x, y, upper, lower, pixel, own_numbers(mesh, OWN))
+    relief, tooth = _relief(x, y, upper, lower, pixel, own_numbers(mesh))
     enamel[rows, columns] = teeth[rows, columns] * tooth
     grey = BRIGHTER * part.mean(2, keepdims=True) * relief[..., None]
     white = np.minimum(grey * (GAP + tooth[..., None] * (1 - GAP)), 255)
@@ -117,18 +120,18 @@ def _whiteness(colour: np.ndarray) -> np.ndarray:
     return np.clip((0.42 - flesh) / 0.14, 0, 1) * np.clip((most / 255 - 0.25) / 0.15, 0, 1)
 
 
-def own_numbers(mesh: np.ndarray, count: int) -> np.ndarray:
-    """Numbers (count,) in [-1, 1] that are a face's own, whatever its expression.
+def own_numbers(mesh: np.ndarray) -> np.ndarray:
+    """Numbers (OWN,) in [-1, 1] that are a face's own, whatever its expression.
 
     They follow the proportions of the skull smoothly: as good as random from person to person, and
     nearly the same in each frame of an animation and in each reading of a photo.
+
+    Args:
+        mesh: (478, 3).
     """
     ends = np.asarray(mesh, np.float64)[np.array(WIDTHS)]
     widths = np.log(np.linalg.norm(ends[:, 0] - ends[:, 1], axis=-1))
-    rng = np.random.default_rng(0)  # fixed directions in the space of proportions
-    directions = rng.normal(size=(count, len(WIDTHS) - 1)) / np.sqrt(len(WIDTHS) - 1)
-    phases = rng.uniform(0, 2 * np.pi, count)
-    return np.sin(APART * directions @ (widths[1:] - widths[0]) + phases)
+    return np.sin(DIRECTIONS @ (widths[1:] - widths[0]) + PHASES)
 
 
 def _relief(

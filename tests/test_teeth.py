@@ -85,7 +85,7 @@ def test_teeth_are_symmetric_but_for_what_is_a_person_s_own(monkeypatch):
         return float(np.abs(other[:, ::-1] - one)[inner].mean())
 
     assert apart() > 10
-    monkeypatch.setattr("g2gan.teeth.own_numbers", lambda mesh, count: np.zeros(count))
+    monkeypatch.setattr("g2gan.teeth.own_numbers", lambda mesh: np.zeros(48))
     assert apart() < 3
 
 
@@ -146,15 +146,15 @@ def with_wider_temples(mesh: np.ndarray, by: float) -> np.ndarray:
 
 def test_numbers_of_a_face_are_its_own_however_it_looks_and_wherever_it_is():
     mesh = face_mesh()
-    own = own_numbers(mesh, 48)
+    own = own_numbers(mesh)
     assert own.shape == (48,)
     assert np.abs(own).max() <= 1
     turned = 1.7 * mesh @ cv2.Rodrigues(np.array([0.1, 0.2, 0.3]))[0] + 20
     for same in (turned, smile(mesh, 1.0)):
-        np.testing.assert_allclose(own_numbers(same, 48), own, atol=1e-3)
-    other = own_numbers(with_wider_temples(mesh, 0.1), 48)
+        np.testing.assert_allclose(own_numbers(same), own, atol=1e-3)
+    other = own_numbers(with_wider_temples(mesh, 0.1))
     assert np.abs(other - own).mean() > 0.2
-    near = own_numbers(with_wider_temples(mesh, 0.0005), 48)  # another reading of the same photo
+    near = own_numbers(with_wider_temples(mesh, 0.0005))  # another reading of the same photo
     assert np.abs(near - own).max() < 0.05
 
 

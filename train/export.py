@@ -16,15 +16,14 @@ from safetensors import safe_open
 from g2gan.errors import CheckpointError
 from g2gan.models.warp_generator import WarpGenerator
 from g2gan.pipeline import G2GAN
+from g2gan.seal import INDEX
 from g2gan.shape import ShapeModel
-from train.card import weights_digest
+from train.card import TRAINING_FILE, weights_digest
 from train.command import mistakes_are_said
 from train.origins import origins
 from train.prepare import MANIFEST, SHAPE_MODEL
 from train.sources import person_of
 from train.trainer import CURVES, STATE
-
-RECORD = "training.json"
 
 
 def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -> None:
@@ -40,7 +39,7 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
     Raises:
         CheckpointError: a direction is missing, or `out` holds something that is no checkpoint.
     """
-    if out.exists() and not (out / "model_index.json").is_file():
+    if out.exists() and not (out / INDEX).is_file():
         raise CheckpointError(f"{out} is no checkpoint and would be deleted; give another --out")
     found: dict[str, list[WarpGenerator]] = {}
     record: dict[str, dict] = {}
@@ -61,7 +60,7 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
                 number = f"run {len(found[direction])}"
                 record.setdefault(direction, {})[number] = _record(run, meta, config)
     if start is not None:
-        before = json.loads((start / RECORD).read_text("utf-8"))["directions"]
+        before = json.loads((start / TRAINING_FILE).read_text("utf-8"))["directions"]
         for direction, networks in found.items():
             networks.append(WarpGenerator.from_pretrained(start / direction).float())
             record[direction]["start"] = {
@@ -92,7 +91,7 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
         "machine": {"processor": platform.machine(), "torch": torch.__version__},
         "directions": record,
     }
-    (unfinished / RECORD).write_text(json.dumps(training, indent=1) + "\n", "utf-8")
+    (unfinished / TRAINING_FILE).write_text(json.dumps(training, indent=1) + "\n", "utf-8")
     shutil.rmtree(out, ignore_errors=True)  # a checkpoint, as was checked
     unfinished.replace(out)
 
