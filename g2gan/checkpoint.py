@@ -29,9 +29,29 @@ FILES = ("config.json", "model_index.json", "*/config.json", "*/*.safetensors")
 class CheckpointedPipeline(DiffusionPipeline):
     """What `G2GAN` is made of, two generators of one kind and a shape model, on disk and Hub."""
 
-    def save_pretrained(self, save_directory: str | os.PathLike[str], **kwargs) -> None:
-        """Write the checkpoint folder: safetensors and JSON, with format and digests."""
-        super().save_pretrained(save_directory, safe_serialization=True, **kwargs)
+    def save_pretrained(
+        self,
+        save_directory: str | os.PathLike[str],
+        safe_serialization: bool = True,
+        variant: str | None = None,
+        push_to_hub: bool = False,
+        **kwargs,
+    ) -> None:
+        """Write the checkpoint folder: safetensors and JSON, with format and digests.
+
+        Args:
+            save_directory: the folder; made if need be.
+            safe_serialization: nothing else than `True`.
+            variant: nothing else than `None`.
+            push_to_hub: upload it as well, as `push_to_hub` does with `repo_id` (by default the
+                folder's name), `private`, `token`, `commit_message` and `create_pr`.
+
+        Raises:
+            ValueError: something else than safetensors under their usual names is asked for.
+        """
+        if not safe_serialization or variant is not None:
+            raise ValueError("checkpoints are safetensors without variants; leave both out")
+        super().save_pretrained(save_directory)
         folder = Path(save_directory)
         for config in (
             folder / INDEX,
@@ -41,6 +61,8 @@ class CheckpointedPipeline(DiffusionPipeline):
             entries.pop("_name_or_path", None)  # where it was loaded from is nobody's business
             config.write_text(json.dumps(entries, indent=2, sort_keys=True) + "\n", "utf-8")
         seal(folder, list(COMPONENTS))
+        if push_to_hub:
+            self.push_to_hub(kwargs.pop("repo_id", folder.name), **kwargs)
 
     @classmethod
     def from_pretrained(

@@ -16,9 +16,7 @@ from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, POINTS, RIGHT_EYE, RIGHT_IRIS
 from g2gan.models.unet_generator import UNetGenerator
 from g2gan.models.warp_generator import WarpGenerator
-from g2gan.shape import PARTS, ShapeModel
-
-STRONGEST = 2.0  # intensity; beyond it faces come apart
+from g2gan.shape import PARTS, STRONGEST, ShapeModel
 
 PhotoLike = str | Path | Image.Image | np.ndarray
 

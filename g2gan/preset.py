@@ -16,6 +16,7 @@ from PIL import Image
 from g2gan.errors import FaceIndexError, NoFaceError, PresetError
 from g2gan.images import open_photo
 from g2gan.mesh import POINTS
+from g2gan.shape import STRONGEST
 
 if TYPE_CHECKING:
     from g2gan.landmarks import Face
@@ -60,9 +61,9 @@ class FaceEdit:
         checked = {
             "faces": _faces(self.faces),
             "expression": {
-                name: _number(share, name, -FARTHEST, FARTHEST) for name, share in shares.items()
+                name: _number(share, name, -STRONGEST, STRONGEST) for name, share in shares.items()
             },
-            "intensity": _number(self.intensity, "intensity", 0, FARTHEST),
+            "intensity": _number(self.intensity, "intensity", 0, STRONGEST),
             "moves": dict(_move(*move) for move in _mapping(self.moves, "moves").items()),
         }
         if not isinstance(self.keep_expression, bool):

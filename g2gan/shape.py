@@ -24,6 +24,7 @@ from g2gan.models.checkpointed import CheckpointedModel
 
 HANDLES = np.array(LANDMARKS_68)
 LANDMARKS = len(LANDMARKS_68)
+STRONGEST = 2.0  # intensity, or share of an expression; beyond it faces come apart
 SPREAD = 0.3  # eye distances over which a landmark pulls its surroundings along
 RELUCTANCE = 0.035  # eye distances by which what nobody touched may follow a dragged landmark
 RIGHT_GAZE, LEFT_GAZE = LANDMARKS, LANDMARKS + 1  # the irises, where landmarks are moved

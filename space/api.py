@@ -138,7 +138,7 @@ def endpoints(pipe: G2GAN, make_strip: Callable) -> None:
         if f".{format}" not in LONGEST:
             raise G2GANError(f"format must be one of {', '.join(k[1:] for k in LONGEST)}")
         images = make_strip(photo, _index(face), start, end, int(frames))
-        return str(write_strip(images, new_file(f"{start}-to-{end}.{format}".replace("/", "-"))))
+        return str(write_strip(images, new_file(f"{start}-to-{end}.{format}")))
 
     _offer(remove, [photo, face, everybody, parts], file, photos=1)
     _offer(synthesize, [photo, expression, intensity, face, preset], file, photos=1)
@@ -177,4 +177,4 @@ def _index(face: int) -> int:
 
 
 def _saved(photo: str, image: Image.Image, word: str) -> str:
-    return str(save_like(photo, image, new_file(edited_name(photo, word.replace("/", "-")))))
+    return str(save_like(photo, image, new_file(edited_name(photo, word))))

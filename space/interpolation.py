@@ -75,7 +75,7 @@ def interpolation(
         images = make_strip(photo, visit.faces[face], start, end)
         waiting = gr.update(visible=True, interactive=False, value=None)
         yield played(images, start, end), waiting, waiting
-        name = f"{visit.path.stem}-{start}-to-{end}".replace("/", "-")
+        name = f"{visit.path.stem}-{start}-to-{end}"
         video = write_strip(images, new_file(f"{name}.mp4"))
         yield gr.skip(), gr.skip(), gr.update(value=str(video), interactive=True)
         clip = write_strip(images, new_file(f"{name}.gif"))

@@ -27,6 +27,7 @@ from space.visits import GONE, Visit, Visits
 from space.words import in_one_line
 
 SEEN = 1600  # pixels of the longer side of what the page shows
+FACES = 8  # to choose from, the largest of a photo
 CHIP, THUMBNAIL = 112, 192  # pixels of a face to choose, and of an example
 NOBODY = {"faces": [], "chosen": 0}
 INVITATION = "Choose a portrait\nupload, camera or clipboard"
@@ -115,7 +116,9 @@ def _opened(visits: Visits, path: str | None) -> tuple:
         visit = visits.get(key)
     except Exception as error:  # whatever it is, the visitor reads one line
         return None, None, NOBODY, _alert(in_one_line(error))
-    faces = [as_data_url(face_crop(visit.photo.rgb, face.box, CHIP)) for face in visit.faces]
+    faces = [
+        as_data_url(face_crop(visit.photo.rgb, face.box, CHIP)) for face in visit.faces[:FACES]
+    ]
     return small_copy(visit.photo.to_pil(visit.photo.rgb)), key, {"faces": faces, "chosen": 0}, ""
 
 
@@ -142,10 +145,14 @@ def face_crop(rgb: np.ndarray, box: tuple[float, float, float, float], side: int
 
 
 def new_file(name: str) -> Path:
-    """Where to write a file that the page serves; Gradio deletes it within the hour."""
+    """Where to write a file that the page serves; it is deleted within the hour.
+
+    Args:
+        name: of a look perhaps, and then with a slash.
+    """
     folder = Path(get_upload_folder()).resolve() / secrets.token_hex(16)
     folder.mkdir(parents=True)
-    return folder / name
+    return folder / name.replace("/", "-").replace("\\", "-")
 
 
 def shrunk(path: Path, side: int) -> Image.Image:
@@ -216,7 +223,8 @@ def shown(visit: Visit, image: Image.Image) -> tuple:
 
 def saved(visit: Visit, image: Image.Image, word: str = "edited") -> tuple:
     """Slider and button when its file is written, in the photo's own format."""
-    path = save_like(visit.path, image, new_file(edited_name(visit.path, word)))
+    original = visit.original()
+    path = save_like(original, image, new_file(edited_name(original, word)))
     return gr.skip(), gr.update(value=str(path), interactive=True, label=SAVE)
 
 
@@ -247,6 +255,10 @@ def edit_when_asked(
         gr.update(interactive=False) if isinstance(each, gr.DownloadButton) else gr.skip()
         for each in outputs
     ]
+    without_file = [
+        gr.update(visible=False) if isinstance(each, gr.DownloadButton) else gr.skip()
+        for each in outputs
+    ]
     count = len(portraits)
 
     def run(active: str, done: tuple | None, *values: object) -> Iterator[tuple]:
@@ -260,8 +272,12 @@ def edit_when_asked(
             yield (gr.skip(),) * (len(outputs) + 1)
             return
         yield *before, None
-        for values in edit(*map(visits.get, keys), *faces, *others):
-            yield *values, asked
+        try:
+            for values in edit(*map(visits.get, keys), *faces, *others):
+                yield *values, asked
+        except Exception:
+            yield *without_file, None
+            raise
 
     photos, people = [each.key for each in portraits], [each.people for each in portraits]
     call = {

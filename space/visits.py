@@ -20,7 +20,6 @@ from g2gan.saving import edited_name, save_like
 
 KEPT = 3000  # seconds without a sign of the visitor
 ROOM = 2_000_000_000  # bytes of pixels; the visitors who were longest away make room
-FACES = 8  # to choose from, the largest of a photo
 
 GONE = "Your photo has been deleted from the server meanwhile. Please choose it again."
 
@@ -71,6 +70,16 @@ class Visit:
         """The photo with one face's expression taken off; made once."""
         return self.start(face, keep_expression=False)
 
+    def original(self) -> Path:
+        """The photo's file.
+
+        Raises:
+            GoneError: it is no longer there.
+        """
+        if not self.path.is_file():
+            raise GoneError(GONE)
+        return self.path
+
     def save(self, image: Image.Image, folder: str | Path) -> Path:
         """Writes an edit in the photo's own format, somewhere below a folder.
 
@@ -79,13 +88,14 @@ class Visit:
         Raises:
             GoneError: the photo's file is no longer there.
         """
-        if not self.path.is_file():
-            raise GoneError(GONE)
+        original = self.original()
         with self._lock:
             if self._saved is None:
                 Path(folder).mkdir(parents=True, exist_ok=True)
-                self._saved = TemporaryDirectory(dir=folder, prefix="edited-")
-            return save_like(self.path, image, Path(self._saved.name, edited_name(self.path)))
+                self._saved = TemporaryDirectory(
+                    dir=folder, prefix="edited-", ignore_cleanup_errors=True
+                )
+            return save_like(original, image, Path(self._saved.name, edited_name(original)))
 
     def close(self) -> None:
         """Deletes what was saved."""
@@ -124,14 +134,15 @@ class Visits:
             ImageError, DetectorError: as `G2GAN.detect`.
         """
         photo = open_photo(path)
-        faces = self._pipe.detect(photo.rgb)[:FACES]
+        faces = self._pipe.detect(photo.rgb)
         if not faces:
             raise NoFaceError("no face found")
         key = secrets.token_urlsafe(16)
         visit = Visit(Path(path), photo, faces, self._pipe, seen=self._now())
         with self._lock:
             self._visits[key] = visit
-            self._tidy()
+            over = self._over()
+        _close(over)
         return key
 
     def get(self, key: str) -> Visit:
@@ -141,13 +152,15 @@ class Visits:
             GoneError: there is none, or no longer.
         """
         with self._lock:
-            self._tidy()
+            over = self._over()
             visit = self._visits.pop(key, None) if isinstance(key, str) else None
-            if visit is None:
-                raise GoneError(GONE)
-            visit.seen = self._now()
-            self._visits[key] = visit  # the last one is the one seen last
-            return visit
+            if visit is not None:
+                visit.seen = self._now()
+                self._visits[key] = visit  # the last one is the one seen last
+        _close(over)
+        if visit is None:
+            raise GoneError(GONE)
+        return visit
 
     def close(self, key: str | None) -> None:
         """Forget a visit, if there is one."""
@@ -159,12 +172,20 @@ class Visits:
     def __len__(self) -> int:
         return len(self._visits)
 
-    def _tidy(self) -> None:
-        """Ends the visits that are over, and as many of the oldest as room is needed."""
+    def _over(self) -> list[Visit]:
+        """Takes out the visits that are over, and as many of the oldest as room is needed.
+
+        They are closed when the lock is free again: one may be writing a large file.
+        """
         left = {key: v for key, v in self._visits.items() if self._now() - v.seen < KEPT}
         room = ROOM - sum(visit.bytes for visit in left.values())
         while room < 0 and len(left) > 1:
             room += left.pop(next(iter(left))).bytes
-        for key in self._visits.keys() - left.keys():
-            self._visits[key].close()
+        over = [visit for key, visit in self._visits.items() if key not in left]
         self._visits = left
+        return over
+
+
+def _close(visits: list[Visit]) -> None:
+    for visit in visits:
+        visit.close()

@@ -207,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         """As strict as the Hub about what we write: a mapping, a short description."""
         asked = json.loads(self.body)
         front = yaml.safe_load(asked["content"].split("---\n")[1])
-        needed = ("sdk", "app_file") if asked["repoType"] == "space" else ("license",)
+        needed = ("sdk", "app_file") if asked["repoType"] == "space" else ()
         errors = [{"message": f"{key} is required"} for key in needed if key not in front]
         if len(front.get("short_description", "")) > 60:
             errors.append({"message": "short_description must be at most 60 characters"})

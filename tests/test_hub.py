@@ -118,6 +118,28 @@ def test_the_paper_s_generators_go_the_whole_circle(hub, desk, tmp_path, kind, c
     assert "nothing new" in desk.push(folder, model).stdout
 
 
+def test_what_a_pipeline_pushes_by_itself_is_sealed_and_edits_bit_for_bit(
+    hub, desk, checkpoint, tmp_path
+):
+    push = (
+        "import sys; from g2gan import G2GAN; source, folder, model = sys.argv[1:]; "
+        "G2GAN.from_pretrained(source).save_pretrained(folder, push_to_hub=True, repo_id=model)"
+    )
+    model = "org/g2gan-pushed"
+    done = desk.run("-c", push, str(checkpoint), str(tmp_path / "own"), model, HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    files = hub.files("models", model)
+    assert files["config.json"] == (tmp_path / "own" / "config.json").read_bytes()
+    assert np.array_equal(desk.pull(model, HF_TOKEN=TOKEN), desk.pull(str(tmp_path / "own")))
+
+
+@pytest.mark.parametrize("asked", [{"variant": "fp16"}, {"safe_serialization": False}])
+def test_a_pipeline_is_not_saved_as_what_could_not_be_loaded(asked, tmp_path):
+    with pytest.raises(ValueError, match="safetensors"):
+        tiny_paper.pipeline(1).save_pretrained(tmp_path / "made", **asked)
+    assert not (tmp_path / "made").exists()
+
+
 def test_a_dry_run_shows_every_file_and_sends_nothing(hub, desk, checkpoint):
     before = len(hub.requests)
     done = desk.push(checkpoint, "org/elsewhere", "--space", "org/page", "--dry-run")

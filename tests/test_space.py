@@ -3,6 +3,9 @@
 import base64
 import io
 import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +23,7 @@ from g2gan.preset import FaceEdit, Preset
 from space.editor import SHARP, Server
 from space.edits import asked_mesh, finished
 from space.offers import SHORTCUTS, looks, shortcuts, sliders, twins
+from space.photos import saved
 from space.views import View
 from space.visits import GONE, KEPT, GoneError, Start, Visits
 
@@ -125,6 +129,46 @@ def test_what_a_visit_saved_goes_with_it(pipe, folder, tmp_path):
     assert path.name == "one-edited.png"
     assert Image.open(path).tobytes() == Image.open(folder / "one.png").tobytes()
     visits.close(key)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_visitor_whose_photo_was_deleted_is_told_so_and_gets_no_file(pipe, tmp_path):
+    Image.fromarray(draw_face(400)).save(tmp_path / "photo.png")
+    visits = Visits(pipe)
+    visit = visits.get(visits.open(tmp_path / "photo.png"))
+    (tmp_path / "photo.png").unlink()
+    image = visit.photo.to_pil(visit.photo.rgb)
+    for write in (lambda: visit.save(image, tmp_path), lambda: saved(visit, image)):
+        with pytest.raises(GoneError, match="deleted from the server"):
+            write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_else_waits_while_a_visit_that_is_over_still_writes(
+    pipe, folder, tmp_path, monkeypatch
+):
+    begun, written = threading.Event(), threading.Event()
+
+    def slowly(*_: object) -> None:
+        begun.set()
+        written.wait(10)
+
+    monkeypatch.setattr("space.visits.save_like", slowly)
+    clock = Clock()
+    visits = Visits(pipe, now=clock)
+    slow = visits.get(visits.open(folder / "one.png"))
+    clock.now += KEPT - 1
+    key = visits.open(folder / "one.png")
+    with ThreadPoolExecutor() as pool:
+        pool.submit(slow.save, None, tmp_path)
+        assert begun.wait(10)
+        clock.now += 1
+        ends_it = pool.submit(visits.get, key)
+        while len(visits) > 1:
+            time.sleep(0.01)
+        assert visits.get(key).path == slow.path
+        assert not ends_it.done()
+        written.set()
     assert list(tmp_path.iterdir()) == []
 
 

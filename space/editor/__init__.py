@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from typing import TypeVar
 
 import gradio as gr
 import numpy as np
@@ -18,8 +19,8 @@ from g2gan import G2GAN, FaceIndexError, G2GANError
 from g2gan.flow import RINGS, drawing_order
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.mesh import FACE_OVAL, LEFT_IRIS, MIRROR, RIGHT_IRIS
-from g2gan.preset import FARTHEST, FaceEdit, Preset
-from g2gan.shape import LEFT_GAZE, RELUCTANCE, RIGHT_GAZE, SPREAD
+from g2gan.preset import FaceEdit, Preset
+from g2gan.shape import LEFT_GAZE, RELUCTANCE, RIGHT_GAZE, SPREAD, STRONGEST
 from space.edits import asked_mesh, finished
 from space.hardware import AT_ONCE
 from space.offers import SHORTCUTS, looks, shortcuts, sliders, twins
@@ -32,6 +33,7 @@ SCRIPTS = ("geometry.js", "warp.js", "editor.js")
 SHARPEST, SHARP, DRAFT, THUMBNAIL = 1024, 768, 320, 176  # pixels of a view's long side
 AROUND_SMALL = 1.22  # side of a thumbnail's view over the face's
 RELOAD = "this page is out of date; reload it and try again"
+Value = TypeVar("Value")
 
 
 class QuestionError(G2GANError):
@@ -103,8 +105,8 @@ class Server:
         A draft is smaller, and painted faster: for while a finger moves.
         """
         visit, face = self._chosen(asked)
-        (edit,) = Preset.from_json(asked["preset"]).edits
-        number, draft = int(asked["number"]), bool(asked["draft"])
+        edit = Preset.from_json(_entry(asked, "preset", str)).edits[0]
+        number, draft = _entry(asked, "number", int), _entry(asked, "draft", bool)
         visit.newest = max(visit.newest, number)
         with self._turn:
             if number < visit.newest:
@@ -123,7 +125,7 @@ class Server:
     def look(self, asked: dict) -> dict:
         """A thumbnail of one expression on the visitor's own face."""
         visit, face = self._chosen(asked)
-        edit = FaceEdit(expression={str(asked["name"]): 1.0})
+        edit = FaceEdit(expression={_entry(asked, "name", str): 1.0})
         start = visit.neutral(face)
         with self._turn:
             view = View.of(visit.faces[face], THUMBNAIL, AROUND_SMALL)
@@ -132,20 +134,21 @@ class Server:
 
     def finish(self, asked: dict) -> dict:
         """The whole photo with a preset applied, as a file in the photo's own format."""
-        visit = self._visits.get(asked["key"])
-        preset = Preset.from_json(asked["preset"])
+        visit = self._visits.get(_entry(asked, "key", str))
+        preset = Preset.from_json(_entry(asked, "preset", str))
         with self._turn:
             path = visit.save(finished(visit, preset), get_upload_folder())
         return {"path": path.as_posix(), "name": path.name}
 
     def preset(self, asked: dict) -> dict:
         """The edit of each face that a preset's text, or the code in a link, asks for."""
-        visit, preset = self._visits.get(asked["key"]), Preset.from_text(str(asked["text"]))
+        visit = self._visits.get(_entry(asked, "key", str))
+        preset = Preset.from_text(_entry(asked, "text", str))
         edits = {}
         for edit in preset.edits:
             self._pipe.shape_model.parameters_of(edit.expression)  # are the names known?
             shares = {
-                name: min(max(share, -FARTHEST), FARTHEST) for name, share in edit.shares.items()
+                name: min(max(share, -STRONGEST), STRONGEST) for name, share in edit.shares.items()
             }
             for face in range(len(visit.faces)) if edit.faces == "all" else edit.faces:
                 if face >= len(visit.faces):
@@ -158,7 +161,7 @@ class Server:
         return {"edits": edits}
 
     def _chosen(self, asked: dict) -> tuple[Visit, int]:
-        visit, face = self._visits.get(asked["key"]), int(asked["face"])
+        visit, face = self._visits.get(_entry(asked, "key", str)), _entry(asked, "face", int)
         if not 0 <= face < len(visit.faces):
             raise FaceIndexError(f"there is no face {face} in the photo")
         return visit, face
@@ -226,6 +229,18 @@ class Server:
         }
 
 
+def _entry(asked: object, name: str, kind: type[Value]) -> Value:
+    """What a question says under a name.
+
+    Raises:
+        QuestionError: nothing, or something of another kind.
+    """
+    value = asked.get(name) if isinstance(asked, dict) else None
+    if type(value) is not kind:
+        raise QuestionError(RELOAD)
+    return value
+
+
 def _answering(function: Callable[[dict], dict]) -> Callable[[dict], dict]:
     """`function` for the page: it never raises, since the page would see nothing of that."""
 
@@ -233,9 +248,6 @@ def _answering(function: Callable[[dict], dict]) -> Callable[[dict], dict]:
     def answer(asked: dict) -> dict:
         try:
             return {"ok": True, **function(asked)}
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            mended = error if isinstance(error, G2GANError) else QuestionError(RELOAD)
-            return {"ok": False, "error": in_one_line(mended)}
         except Exception as error:
             return {"ok": False, "error": in_one_line(error)}
 
