@@ -20,11 +20,11 @@ from g2gan.shape import Pose
 
 PER_UNIT = 192  # pixels of the pictures for each eye distance
 HALF_WIDTH, ABOVE, BELOW = 0.5, 0.35, 0.75  # eye distances round the upper incisors' edge
-BELOW_LIP = 0.035  # the upper incisors' edge below the line between closed lips
+BELOW_LIP = 0.052  # the upper incisors' edge below the line between closed lips
 CLOSED = 0.008  # gap between lips below which nothing shows
 CAVITY = (0.07, 0.035, 0.033)  # colour where nothing is, for white light of 1
 BRIGHTER = np.array([1.53, 1.56, 1.53])  # lit teeth than the whites of the eyes, and less pink
-SHADOW = np.array([0.75, 1.0, 1.1], np.float32)  # R, G, B: what light is left comes off gums
+SHADOW = np.array([0.85, 1.0, 1.06], np.float32)  # R, G, B: what light is left comes off gums
 CHIN = (148, 152, 377)
 DARK = 0.75  # share of the skin's white below which eyes do not show theirs
 SMILING, DROPPED = 0.10, 0.13  # drop of the chin up to which nothing is laid in, and from which all

@@ -170,8 +170,9 @@ def _relief(
         wide = max(width, 0.6 * pixel)
         return width / wide * np.exp(-((gap / wide) ** 2))
 
-    contact = (0.16 + 0.44 * np.exp(-above / 0.03)) * line(0.004) + 0.16 * line(0.016)
     past = np.clip((y - edge) / max(0.008, pixel) + 0.5, 0, 1)
+    contact = (0.16 + 0.44 * np.exp(-above / 0.03)) * line(0.004) + 0.16 * line(0.016)
+    contact = contact * (1 - past)
     under = 0.82 * past * np.exp(-below / 0.10)
     gum = 0.20 * np.exp(-np.clip(y - upper, 0, None) / 0.03)
     glassy = 0.10 * np.exp(-above / 0.012)  # the edge lets the dark behind it through
