@@ -26,7 +26,7 @@ NAMES = {  # in the order in which they are offered
     "sadness/heavy lids": "Sad, heavy lids",
     "anger/bared teeth": "Angry, teeth bared",
     "fear/open mouth": "Afraid, mouth open",
-    "disgust/lips apart": "Disgusted, lips apart",
+    "disgust/closed lips": "Disgusted, lips closed",
     "contempt/pressed lips": "Scornful, lips pressed",
 }
 

@@ -195,6 +195,18 @@ def test_card_credits_the_photographs_as_their_licence_asks(checkpoint):
     assert text.count("CC BY 4.0") == 2
 
 
+def test_a_card_of_other_photographs_says_nothing_of_londons(checkpoint):
+    training = json.loads((checkpoint / card.TRAINING_FILE).read_text("utf-8"))
+    training["data"] = {"licence": "your own", "animated": []}
+    (checkpoint / card.TRAINING_FILE).write_text(json.dumps(training), "utf-8")
+    text = card.card(checkpoint)
+    assert "license: other" in text
+    assert 'noted as "your own"' in text
+    assert "prepare_pairs" in text
+    for claim in ("CC BY 4.0", "DeBruine", "London set's training people", "has seen is the smile"):
+        assert claim not in text
+
+
 def test_a_card_without_animated_photographs_credits_none(checkpoint):
     training = json.loads((checkpoint / card.TRAINING_FILE).read_text("utf-8"))
     training["data"] = {"animated": []}

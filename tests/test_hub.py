@@ -107,13 +107,18 @@ def test_the_paper_s_generators_go_the_whole_circle(hub, desk, tmp_path, kind, c
     folder, model = tmp_path / f"g2gan-{kind}", f"org/g2gan-{kind}"
     tiny_paper.pipeline(channels).save_pretrained(folder)
     figures = [0.728, 22.968, 0.767, 24.42]
-    results = {"set": kind, "weights": weights_digest(folder), "table_1": {"full": figures}}
-    (folder / "results.json").write_text(json.dumps(results | {"table_2": {}}))
+    rows = {"full": [0.5, 20.0, 0.5, 20.0], "without_both": figures}
+    results = {"set": kind, "row": "without_both", "weights": weights_digest(folder)}
+    results |= {"table_1": rows, "table_2": {}}
+    (folder / "results.json").write_text(json.dumps(results))
     record = {"people": 100, "images": 5, "minutes": 0.1}
     (folder / "training.json").write_text(json.dumps(record))
     done = desk.push(folder, model)
     assert done.returncode == 0, done.stderr
-    assert "22.968" in hub.files("models", model)["README.md"].decode()
+    _, front, text = hub.files("models", model)["README.md"].decode().split("---\n", 2)
+    (measured,) = yaml.safe_load(front)["model-index"][0]["results"]
+    assert [each["value"] for each in measured["metrics"]] == figures
+    assert "22.968" in text
     assert np.array_equal(desk.pull(model, HF_TOKEN=TOKEN), desk.pull(str(folder)))
     assert "nothing new" in desk.push(folder, model).stdout
 

@@ -71,6 +71,28 @@ Made by `python -m train.evaluate {folder} --london FOLDER` on the weights with 
 
 {training}
 
+{photographs}## Limits
+
+- Measured on one studio's frontal portraits in even light, without glasses. Turned heads, hard
+  light, glasses and covered mouths were not measured.
+{seen}- Teeth are painted, not known: a closed mouth that opens shows plausible teeth, not the
+  person's.
+- Children, people above the ages named, and groups that are few or absent above: how well it works
+  for them is not known.
+
+## Uses
+
+Meant for: retouching and trying out portraits of people who agreed to it; research on faces, their
+geometry and its perception; neutral faces for comparison.
+
+Not meant for, and not to be used for: pictures of people who did not agree or would not want them;
+passing an edited picture off as a photograph, in news, evidence or identity documents; deciding or
+claiming what somebody feels. What an edit shows was never photographed: say so where it is
+published.
+"""
+
+LONDON_LICENCE = "CC BY 4.0"  # as `train.prepare` notes it; other sets have another
+LONDON = """\
 Photographs: the training split of DeBruine, Lisa; Jones, Benedict (2017): *Face Research Lab
 London Set*, version 5, figshare, doi
 [10.6084/m9.figshare.5047666.v5](https://doi.org/10.6084/m9.figshare.5047666.v5), licensed under
@@ -88,26 +110,23 @@ python -m train.export --run runs/synthesis --run runs/removal --out {folder}
 python -m train.evaluate {folder} --london LONDON
 ```
 
-## Limits
-
-- Measured on one studio's frontal portraits in even light, without glasses. Turned heads, hard
-  light, glasses and covered mouths were not measured.
-- The only real expression it has seen is the smile. {unreal}
-- Teeth are painted, not known: a closed mouth that opens shows plausible teeth, not the person's.
-- Children, people above the ages named, and groups that are few or absent above: how well it works
-  for them is not known.
-
-## Uses
-
-Meant for: retouching and trying out portraits of people who agreed to it; research on faces, their
-geometry and its perception; neutral faces for comparison.
-
-Not meant for, and not to be used for: pictures of people who did not agree or would not want them;
-passing an edited picture off as a photograph, in news, evidence or identity documents; deciding or
-claiming what somebody feels. What an edit shows was never photographed: say so where it is
-published.
 """
+OTHERS = """\
+Photographs: chosen by whoever trained it, and noted as "{licence}". They were cropped, aligned and
+altered for training; none is part of this checkpoint. Landmarks: MediaPipe Face Mesh (Google,
+Apache 2.0).
 
+To train and measure it again, with `LONDON` the folder of the set that it is measured on:
+
+```sh
+python -m train.prepare_pairs SET --data FOLDER --out data/own
+python -m train.train --preset london-synthesis --data data/own --run runs/synthesis
+python -m train.train --preset london-removal --data data/own --run runs/removal
+python -m train.export --run runs/synthesis --run runs/removal --data data/own --out {folder}
+python -m train.evaluate {folder} --london LONDON
+```
+
+"""
 
 EXPRESSION_TASKS = {  # each with its twin among `TASKS`
     "synthesis": ("expression added, told its points", "synthesis_told"),
@@ -137,6 +156,7 @@ Jones, Benedict: *Young Adult White Faces with Manipulated Versions*, figshare, 
 [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/). Expression shapes, teeth, gums and
 tongue: ICT-FaceKit (USC Institute for Creative Technologies, MIT licence).
 """
+UNREAL = "Every other one follows from geometry."
 ANIMATED = {
     "others": ", `CANADA` the folder of the other one and `FACEKIT` that of ICT-FaceKit",
     "more": "--canada CANADA --facekit FACEKIT ",
@@ -186,7 +206,7 @@ def _photo_card(checkpoint: Path, name: str | None, results: dict, training: dic
     title = checkpoint.resolve().name
     folder = f"checkpoints/{title}"  # in a clone; where it lies here is nobody's business
     data = ModelCardData(
-        license="mit",
+        license="mit" if _of_london(training) else "other",
         library_name="g2gan",
         pipeline_tag="image-to-image",
         tags=["diffusers", "face", "facial-expression", "landmarks"],
@@ -203,8 +223,7 @@ def _photo_card(checkpoint: Path, name: str | None, results: dict, training: dic
         picture=picture_line(checkpoint, results["weights"]),
         expressions=expressions_line(checkpoint, training),
         seven=expressions_table(checkpoint, training, results["weights"]),
-        **animation_lines(training),
-        people=people_line(),
+        **data_lines(training, folder),
     )
     return f"---\n{data.to_yaml()}\n---\n\n{text}"
 
@@ -292,13 +311,25 @@ def expressions_line(checkpoint: Path, training: dict) -> str:
     return " ".join(lines)
 
 
-def animation_lines(training: dict) -> dict[str, str]:
-    """What the card says of animated photographs, and nothing where there are none."""
+def _of_london(training: dict) -> bool:
+    return training.get("data", {}).get("licence", LONDON_LICENCE) == LONDON_LICENCE
+
+
+def data_lines(training: dict, folder: str) -> dict[str, str]:
+    """What the card says of the photographs and the people in them: London's, or others."""
     data = training.get("data", {})
-    if not data.get("animated"):
-        unreal = "Every other one follows from geometry."
-        return {"animation": "", "others": "", "more": "", "unreal": unreal}
-    return {"animation": ANIMATION.format(count=data["neutral_only"])} | ANIMATED
+    if not _of_london(training):
+        return {
+            "people": f"{training['people']} people; who they are, whoever trained it knows.",
+            "photographs": OTHERS.format(licence=data["licence"], folder=folder),
+            "seen": "",
+        }
+    lines = {"animation": "", "others": "", "more": "", "unreal": UNREAL}
+    if data.get("animated"):
+        lines = {"animation": ANIMATION.format(count=data["neutral_only"])} | ANIMATED
+    seen = f"- The only real expression it has seen is the smile. {lines.pop('unreal')}\n"
+    photographs = LONDON.format(folder=folder, **lines)
+    return {"people": people_line(), "photographs": photographs, "seen": seen}
 
 
 def expressions_table(checkpoint: Path, training: dict, weights: str) -> str:

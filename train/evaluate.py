@@ -23,6 +23,7 @@ from PIL import Image
 
 from g2gan import G2GAN
 from g2gan.alignment import WORKING, crop, transform
+from g2gan.errors import DetectorError
 from g2gan.flow import warp_photo
 from g2gan.landmarks import Face
 from g2gan.pipeline import G2GANOutput
@@ -77,7 +78,16 @@ def evaluate(checkpoint: Path, london: Path, figures: Path | None = None) -> dic
         checkpoint: folder of the checkpoint.
         london: folder of the London set.
         figures: folder for one contact sheet a person, if any are wanted.
+
+    Raises:
+        DetectorError: the installed MediaPipe is not the one that the figures are defined by.
+        DataError: the photos are not all there.
     """
+    if not hasattr(mediapipe, "solutions"):
+        raise DetectorError(
+            f"MediaPipe {mediapipe.__version__} has no Face Mesh, by which figures are measured; "
+            "install mediapipe==0.10.21 (Python 3.11 or 3.12)"
+        )
     pairs = london_pairs(london, "test")
     digest = weights_digest(checkpoint)
     if figures:

@@ -24,7 +24,7 @@ LOOKS: dict[str, dict[str, float]] = {
     "happiness/closed lips": RECIPES["happiness"][1],
     "anger/bared teeth": RECIPES["anger"][1],
     "contempt/pressed lips": RECIPES["contempt"][1],
-    "disgust/lips apart": RECIPES["disgust"][1],
+    "disgust/closed lips": RECIPES["disgust"][1],
     "fear/open mouth": RECIPES["fear"][1],
     "sadness/heavy lids": RECIPES["sadness"][1],
     "surprise/lips apart": RECIPES["surprise"][1],

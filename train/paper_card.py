@@ -2,7 +2,7 @@
 
 from huggingface_hub import EvalResult, ModelCardData
 
-from train.paper_evaluate import tables
+from train.paper_evaluate import ROWS, tables
 
 # Where the photographs come from, and what may be done with what was trained on them.
 SETS = {
@@ -49,6 +49,8 @@ pipe.synthesize("portrait.jpg", "{expression}").images[0].save("edited.png")
 
 ## Results
 
+This checkpoint is "{row}" of the tables.
+
 {tables}
 Made by `python -m train.reproduce {set} --data FOLDER` on the weights with SHA-256 `{weights}`.
 
@@ -75,12 +77,12 @@ def paper_card(title: str, name: str, results: dict, training: dict, expression:
     Args:
         title: of the model.
         name: what `from_pretrained` is told.
-        results: `set`, `weights`, `table_1`, `table_2`.
+        results: `set`, `row` of the tables, `weights`, `table_1`, `table_2`.
         training: `images`, `minutes`, `people`.
         expression: one that the model knows.
     """
     source, licence, identifier = SETS[results["set"]]
-    figures = results["table_1"].get("full") or next(iter(results["table_1"].values()))
+    figures = results["table_1"][results["row"]]
     columns = [f"{metric} of {task}" for task in ("synthesis", "removal") for metric in METRICS]
     data = ModelCardData(
         license=identifier,
@@ -106,6 +108,7 @@ def paper_card(title: str, name: str, results: dict, training: dict, expression:
         source=source,
         expression=expression,
         set=results["set"],
+        row=ROWS[results["row"]],
         tables=tables(results["set"], results),
         weights=results["weights"],
         licence=licence,

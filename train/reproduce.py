@@ -84,8 +84,7 @@ def reproduce(plan: Plan) -> None:
         return
     results = evaluate_rows(plan, judges)
     for row in plan.rows:  # what hub_upload.py asks for, and the card is made of
-        weights = results["weights"][row]
-        found = {"set": plan.name, **results, "weights": weights}
+        found = {"set": plan.name, "row": row, **results, "weights": results["weights"][row]}
         write_json(plan.out / row / CHECKPOINT / RESULTS_FILE, found)
     print(write_report(plan, results))
 
