@@ -197,11 +197,12 @@ def test_card_credits_the_photographs_as_their_licence_asks(checkpoint):
 
 def test_a_card_of_other_photographs_says_nothing_of_londons(checkpoint):
     training = json.loads((checkpoint / card.TRAINING_FILE).read_text("utf-8"))
-    training["data"] = {"licence": "your own", "animated": []}
+    training |= {"people": 12, "data": {"licence": "your own", "animated": []}}
     (checkpoint / card.TRAINING_FILE).write_text(json.dumps(training), "utf-8")
     text = card.card(checkpoint)
     assert "license: other" in text
     assert 'noted as "your own"' in text
+    assert "12 people" in text
     assert "prepare_pairs" in text
     for claim in ("CC BY 4.0", "DeBruine", "London set's training people", "has seen is the smile"):
         assert claim not in text
