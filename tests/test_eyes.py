@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tiny import face_mesh
 
-from g2gan.eyes import EYES, put_eyes
+from g2gan.eyes import EYES, filled, iris_circle, put_eyes
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, RIGHT_EYE, RIGHT_IRIS
 
 SKIN, WHITE, IRIS = (200, 150, 130), (235, 232, 228), (70, 90, 120)
@@ -82,6 +82,24 @@ def test_an_iris_that_lids_hid_is_round_when_they_open(iris):
     _, _, width, height = iris_box(opened(source, target), target, iris)
     assert height == pytest.approx(2 * radius, rel=0.2)
     assert height == pytest.approx(width, rel=0.15)
+
+
+@pytest.mark.parametrize("shift", [(0, 0.2), (0.1, -0.2), (-0.1, 0.1)])
+def test_an_iris_that_was_read_beside_its_place_is_found(shift):
+    mesh = with_eyes(0.28)
+    radius = np.linalg.norm(mesh[RIGHT_IRIS + 1, :2] - mesh[RIGHT_IRIS, :2])
+    grey = drawn(mesh).mean(2).astype(np.float32)
+    seen = filled(mesh[list(RIGHT_EYE), :2], grey.shape) > 0.9
+    read = mesh[RIGHT_IRIS, :2] + radius * np.array(shift)
+    centre, found = iris_circle(grey, seen, read, 1.15 * radius)
+    np.testing.assert_allclose(centre, mesh[RIGHT_IRIS, :2], atol=0.06 * radius)
+    assert found == pytest.approx(radius, rel=0.06)
+
+
+def test_where_no_iris_stands_out_the_reading_stays():
+    grey, seen = np.full((60, 90), 120, np.float32), np.ones((60, 90), bool)
+    centre, radius = iris_circle(grey, seen, np.array([40.0, 30.0]), 12.0)
+    assert (*centre, radius) == (40.0, 30.0, 12.0)
 
 
 def test_the_iris_goes_where_it_is_asked_and_keeps_its_size():
