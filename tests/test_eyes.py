@@ -92,7 +92,7 @@ def test_an_iris_that_was_read_beside_its_place_is_found(shift):
     seen = filled(mesh[list(RIGHT_EYE), :2], grey.shape) > 0.9
     read = mesh[RIGHT_IRIS, :2] + radius * np.array(shift)
     centre, found = iris_circle(grey, seen, read, 1.15 * radius)
-    np.testing.assert_allclose(centre, mesh[RIGHT_IRIS, :2], atol=0.06 * radius)
+    np.testing.assert_allclose(centre, mesh[RIGHT_IRIS, :2], atol=0.1 * radius)
     assert found == pytest.approx(radius, rel=0.06)
 
 
