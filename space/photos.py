@@ -251,15 +251,12 @@ def edit_when_asked(
         nothing: their values while a photo is missing, or while the tab is closed.
     """
     done = gr.State(None)  # what the outputs show
-    before = [  # an edit is made: the last one's file is not what is asked for now
-        gr.update(interactive=False) if isinstance(each, gr.DownloadButton) else gr.skip()
-        for each in outputs
-    ]
-    without_file = [
-        gr.update(visible=False) if isinstance(each, gr.DownloadButton) else gr.skip()
-        for each in outputs
-    ]
     count = len(portraits)
+
+    def with_downloads(**changes: bool) -> list:
+        """Values of the outputs that change nothing but the download buttons."""
+        downloads = [isinstance(each, gr.DownloadButton) for each in outputs]
+        return [gr.update(**changes) if is_one else gr.skip() for is_one in downloads]
 
     def run(active: str, done: tuple | None, *values: object) -> Iterator[tuple]:
         keys, people, others = values[:count], values[count : 2 * count], values[2 * count :]
@@ -271,12 +268,13 @@ def edit_when_asked(
         if asked == done:
             yield (gr.skip(),) * (len(outputs) + 1)
             return
-        yield *before, None
+        # an edit is made: the last one's file is not what is asked for now
+        yield *with_downloads(interactive=False), None
         try:
             for values in edit(*map(visits.get, keys), *faces, *others):
                 yield *values, asked
         except Exception:
-            yield *without_file, None
+            yield *with_downloads(visible=False), None
             raise
 
     photos, people = [each.key for each in portraits], [each.people for each in portraits]
