@@ -27,7 +27,7 @@ from g2gan.mesh import (
     eye_triangles,
     mouth_triangles,
 )
-from g2gan.teeth import ENAMEL, carve
+from g2gan.teeth import carve
 
 MARGIN = 64
 WIDE = WORKING.side + 2 * MARGIN
@@ -387,15 +387,12 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
     part = _where(mask > 0)
     if mask[part].size:
         share, colour = mask[part][..., None], at_photo(edit.colour * 255, 0, part)
-        if edit.target is not None:
-            to_crop = matrix.copy()
-            to_crop[:, 2] += matrix[:, :2] @ [x0 + part[1].start, y0 + part[0].start]
-            colour, teeth, enamel = carve(colour, edit.target, to_crop)
-            share = share + (teeth[..., None] * share) * (1 - share)  # lips must not shine through
         unpainted = warped[part] + shading[part]
         painted = unpainted + share * (colour - unpainted)
         if edit.target is not None:
-            painted += enamel[..., None] * (ENAMEL * painted.mean(2, keepdims=True) - painted)
+            to_crop = matrix.copy()
+            to_crop[:, 2] += matrix[:, :2] @ [x0 + part[1].start, y0 + part[0].start]
+            painted = carve(painted, colour, mask[part], edit.target, to_crop)
         new[part] = np.clip(np.rint(painted), 0, 255)
     inside = (slice(y0, y1), slice(x0, x1))
     cv2.copyTo(new, touches.astype(np.uint8), result[inside])

@@ -1,12 +1,15 @@
 """Teeth: the white strip that a network paints in a smile becomes single teeth.
 
 A network that was trained on few people can tell how bright a mouth is, not where teeth meet. Here
-the strip gets the relief of a mean adult's upper teeth, at the photo's own resolution: lines where
-teeth touch, rounded edges, the dark gap above the lower lip. The light stays the network's.
+the strip gets upper teeth, at the photo's own resolution: rectangles of real ones, each the mean of
+several people's (`train.tooth_pictures`), in the places of a mean adult's teeth, with rounded edges
+and the dark gap above the lower lip. The light stays the network's.
 """
 
-from typing import NamedTuple
+from functools import cache
+from importlib.resources import files
 
+import cv2
 import numpy as np
 
 from g2gan.alignment import eye_centres
@@ -16,15 +19,25 @@ from g2gan.mesh import INNER_LIPS
 # the teeth of ICT-FaceKit's mean face (MIT).
 CONTACTS = np.array([0.0, 0.140, 0.236, 0.317, 0.384, 0.414, 0.457, 0.517])
 SHORTER = np.array([0.0, 0.017, 0.008, 0.020, 0.030, 0.038, 0.044])  # each tooth than the first
-SHADE = np.array([1.0, 0.93, 0.90, 0.80, 0.68, 0.55, 0.45])  # each lies deeper than the one before
-CROWN = 0.165  # height of an incisor's crown
+SHADE = np.array([1.0, 1.0, 1.0, 0.80, 0.68, 0.55, 0.45])  # premolars and molars lie deeper
+CROWN = 0.175  # height of an incisor's crown
 ABOVE_LIP = 0.014  # between the edges of the teeth and the lower lip
 LEAST_ABOVE = 0.004  # the same, wherever a person's own teeth reach lower
-BRIGHTER = 1.32  # than the strip, which is part lip on average
-ENAMEL = np.array([1.06, 0.99, 0.95], np.float32)  # R, G, B of teeth for each level of their grey
-ROUND = np.array([0.030, 0.040, 0.050, 0.040, 0.03, 0.03, 0.03])  # depth of a tooth's corners
+BRIGHTER = 1.44  # the lightest of the teeth than a painted strip is on average
+ROUND = np.array([0.026, 0.034, 0.042, 0.034, 0.026, 0.026, 0.026])  # depth of a tooth's corners
+SOFT = 0.010  # how gradually an edge ends
+DARK, FADE = 0.64, 0.30  # the shadow behind the edges; how far below them it gets lighter
+FINE, BROAD, NEAR = 0.35, 0.10, 0.02  # darkness where teeth touch: of a line near the edges, all up
 GAP = np.array([1.20, 0.92, 0.88], np.float32)  # R, G, B of the shadow behind the teeth's edges
 CLOSED = 0.012  # a mouth that opens less shows no teeth
+SOLID = 0.4  # share of paint from which teeth hide all that lies behind them
+
+# `teeth.png`: pictures above each other, in them a tile for each kind of tooth from the middle out,
+# its first column towards the middle, its last row the tooth's tip.
+KINDS, PICTURES = 3, 8  # those that do not count as one of the first two are all like the third
+TILE, TILE_REACH = (48, 24), 0.15  # rows and columns; eye distances from its lowest row to its top
+LEVELS = 170  # which level is as light as the lightest of a person's teeth
+NARROW, OTHER = 8.0, 0.25  # how few pictures a tooth is mixed of; how far neighbours' differ
 
 # Nobody has the mean's teeth, and nobody's are the same on both sides: how far a person's stray.
 WIDER, ASIDE, NEARER = 0.05, 0.008, 0.005  # widths, the middle, the gap above the lower lip
@@ -33,7 +46,7 @@ CANTED, ROUNDER, LATERAL = 0.02, 0.35, 0.5  # slope of all edges; corners; what 
 # Widths whose ratios tell people apart and expressions hardly change: between the eyes' inner and
 # outer corners, the temples, the cheekbones, the sides of the forehead.
 WIDTHS = ((133, 362), (33, 263), (127, 356), (234, 454), (54, 284))
-WHOLE, SIDE = 6, len(SHADE)  # how many numbers concern all teeth; teeth of one side
+WHOLE, SIDE = 7, len(SHADE)  # how many numbers concern all teeth; teeth of one side
 OWN = WHOLE + 3 * 2 * SIDE
 APART = 40.0  # radians for each unit of such a ratio's logarithm, which has a spread of some 0.04
 _fixed = np.random.default_rng(0)
@@ -43,53 +56,45 @@ PHASES = _fixed.uniform(0, 2 * np.pi, OWN)
 LOWER, UPPER = INNER_LIPS[:11], (INNER_LIPS[0], *INNER_LIPS[:9:-1])  # corner to corner
 
 
-class Carved(NamedTuple):
-    """A painted mouth with teeth in it; all float32."""
-
-    colour: np.ndarray  # (h, w, 3) in [0, 255]
-    teeth: np.ndarray  # (h, w) in [0, 1], where teeth were carved, gaps and shadows included
-    enamel: np.ndarray  # (h, w) in [0, 1], where they are white
-
-
-def carve(colour: np.ndarray, mesh: np.ndarray, matrix: np.ndarray) -> Carved:
-    """The painted mouth with teeth in it.
+def carve(
+    painted: np.ndarray,
+    colour: np.ndarray,
+    share: np.ndarray,
+    mesh: np.ndarray,
+    matrix: np.ndarray,
+) -> np.ndarray:
+    """The painted mouth with teeth in it, (h, w, 3) float32 in [0, 255].
 
     Args:
-        colour: (h, w, 3) float32 in [0, 255], RGB; what is white and lies between the lips becomes
-            teeth, all else stays.
+        painted: (h, w, 3) float32 in [0, 255], RGB; it says how light the teeth are.
+        colour: (h, w, 3), what it was painted with: what is white of it and lies between the lips
+            becomes teeth, all else stays.
+        share: (h, w) in [0, 1], of paint.
         mesh: (478, 3), the face as it is painted, in crop pixels.
-        matrix: 2 x 3, pixels of `colour` to pixels of the crop.
+        matrix: 2 x 3, pixels of `painted` to pixels of the crop.
     """
-    frame = _frame(mesh)
+    frame = lips_frame(mesh)
     to_lips = frame[:, :2] @ matrix
     to_lips[:, 2] += frame[:, 2]
     lips = np.asarray(mesh)[:, :2] @ frame[:, :2].T + frame[:, 2]
-    teeth, enamel = np.zeros((2, *colour.shape[:2]), np.float32)
     if (lips[list(LOWER), 1] - lips[list(UPPER), 1]).max() < CLOSED:
-        return Carved(colour, teeth, enamel)
-    rows, columns = _box(lips[list(INNER_LIPS)], to_lips, colour.shape)
-    x, y = (
-        axis[0] * np.arange(columns.start, columns.stop)
-        + axis[1] * np.arange(rows.start, rows.stop)[:, None]
-        + axis[2]
-        for axis in to_lips
-    )
+        return painted
+    part = _box(lips[list(INNER_LIPS)], to_lips, share.shape)
+    rows, columns = (np.arange(each.start, each.stop) for each in part)
+    x, y = (axis[0] * columns + axis[1] * rows[:, None] + axis[2] for axis in to_lips)
     pixel = np.hypot(*to_lips[:, 0])  # in eye distances
-    upper, lower = (_height(lips[list(lip)], x) for lip in (UPPER, LOWER))
+    upper, lower = (heights(lips[list(lip)], x) for lip in (UPPER, LOWER))
     rim = max(1.5 * pixel, 0.01)
-    inside = np.clip((lower - y) / rim + 0.5, 0, 1) * np.clip((y - upper) / rim, 0, 1)
-    part = colour[rows, columns]
-    teeth[rows, columns] = inside * _whiteness(part)
-    relief, tooth = _relief(x, y, upper, lower, pixel, own_numbers(mesh))
-    enamel[rows, columns] = teeth[rows, columns] * tooth
-    grey = BRIGHTER * part.mean(2, keepdims=True) * relief[..., None]
-    white = np.minimum(grey * (GAP + tooth[..., None] * (1 - GAP)), 255)
-    carved = colour.copy()
-    carved[rows, columns] = part + teeth[rows, columns][..., None] * (white - part)
-    return Carved(carved, teeth, enamel)
+    white = np.clip((lower - y) / rim + 0.5, 0, 1) * np.clip((y - upper) / rim, 0, 1)
+    white *= _whiteness(colour[part]) * np.minimum(share[part] / SOLID, 1)
+    light = BRIGHTER * _light(painted[part].mean(2), x, white)
+    teeth = np.minimum(light * _teeth(x, y, upper, lower, pixel, own_numbers(mesh)), 255)
+    carved = painted.copy()
+    carved[part] += np.float32(white)[..., None] * (teeth - painted[part])
+    return carved
 
 
-def _frame(mesh: np.ndarray) -> np.ndarray:
+def lips_frame(mesh: np.ndarray) -> np.ndarray:
     """The 2 x 3 similarity from the mesh's pixels to eye distances: x along the eyes, y down, 0 in
     the middle of the upper lip's rim."""
     right, left = eye_centres(mesh)
@@ -106,10 +111,25 @@ def _box(lips: np.ndarray, to_lips: np.ndarray, shape: tuple[int, ...]) -> tuple
     return slice(low[1], high[1]), slice(low[0], high[0])
 
 
-def _height(lip: np.ndarray, x: np.ndarray) -> np.ndarray:
+def heights(lip: np.ndarray, x: np.ndarray) -> np.ndarray:
     """y of a lip's rim (11, 2) at every x."""
     order = np.argsort(lip[:, 0])
     return np.interp(x, lip[order, 0], lip[order, 1])
+
+
+def _light(grey: np.ndarray, x: np.ndarray, white: np.ndarray) -> np.ndarray:
+    """How light a strip is on average, (h, w, 1), rising or falling evenly from side to side.
+
+    Args:
+        grey: (h, w) in [0, 255].
+        x: distance from the middle, to the picture's right.
+        white: how much each pixel counts, in [0, 1].
+    """
+    total = max(float(white.sum()), 1e-6)
+    middle, mean = (white * x).sum() / total, (white * grey).sum() / total
+    spread = (white * (x - middle) ** 2).sum() / total
+    slope = (white * (x - middle) * grey).sum() / total / max(spread, 1e-6)
+    return np.clip(mean + slope * (x - middle), mean / 2, 1.5 * mean)[..., None]
 
 
 def _whiteness(colour: np.ndarray) -> np.ndarray:
@@ -134,15 +154,42 @@ def own_numbers(mesh: np.ndarray) -> np.ndarray:
     return np.sin(DIRECTIONS @ (widths[1:] - widths[0]) + PHASES)
 
 
-def _relief(
+@cache
+def tiles() -> np.ndarray:
+    """(PICTURES, KINDS, *TILE, 3) float32: real teeth; 1 is the lightest of a person's."""
+    data = np.frombuffer(files(__package__).joinpath("teeth.png").read_bytes(), np.uint8)
+    sheet = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / LEVELS
+    high, wide = TILE
+    return sheet.reshape(PICTURES, high, KINDS, wide, 3).transpose(0, 2, 1, 3, 4)
+
+
+def _row_of_teeth(own: float, strays: np.ndarray) -> np.ndarray:
+    """A person's teeth side by side, from the picture's left, (TILE[0], 2 * SIDE * TILE[1], 3).
+
+    Args:
+        own: in [-1, 1], which of the pictures they are like.
+        strays: (2 * SIDE,) in [-1, 1], how each of them differs.
+    """
+    row = []
+    for place, stray in enumerate(strays):
+        right = place >= SIDE
+        kind = min(place - SIDE if right else SIDE - 1 - place, KINDS - 1)
+        angles = np.pi * (own + OTHER * stray) - 2 * np.pi * np.arange(PICTURES) / PICTURES
+        shares = np.exp(NARROW * np.cos(angles))  # it changes smoothly with the number
+        tile = np.tensordot(np.float32(shares / shares.sum()), tiles()[:, kind], 1)
+        row.append(tile if right else tile[:, ::-1])
+    return np.concatenate(row, 1)
+
+
+def _teeth(
     x: np.ndarray,
     y: np.ndarray,
     upper: np.ndarray,
     lower: np.ndarray,
     pixel: float,
     own: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """What the strip's brightness is multiplied with, and where it is tooth, in [0, 1].
+) -> np.ndarray:
+    """Teeth and the dark behind them, (h, w, 3) float32; 1 is as light as the lightest tooth.
 
     Args:
         x: distance from the middle, to the picture's right.
@@ -150,7 +197,7 @@ def _relief(
         pixel: size of a pixel: a line that is finer than it is drawn as wide, and fainter.
         own: (OWN,), the person's `own_numbers`.
     """
-    wider, aside, nearer, canted, rounder, lateral = own[:WHOLE]
+    wider, aside, nearer, canted, rounder, lateral, alike = own[:WHOLE]
     stray, uneven, pale = own[WHOLE:].reshape(3, 2 * SIDE)
     contacts = np.concatenate([-CONTACTS[:0:-1], CONTACTS]) * (1 + WIDER * wider)
     contacts[:-1] += ASTRAY * stray  # the last one is hidden
@@ -160,24 +207,29 @@ def _relief(
     start, end = contacts[tooth], contacts[tooth + 1]
     off = 2 * (x - start) / (end - start) - 1  # -1 to 1 across a tooth
     gap = np.minimum(np.abs(x - start), np.abs(end - x))
-    edge = np.minimum(lower - ABOVE_LIP - NEARER * nearer, upper + CROWN) + CANTED * canted * x
-    edge = np.minimum(edge, lower - LEAST_ABOVE)
-    edge = edge - (1 + LATERAL * lateral) * SHORTER[rank] + UNEVEN * uneven[tooth]
-    edge = edge - (1 + ROUNDER * rounder) * ROUND[rank] * np.abs(off) ** 3
+    tip = np.minimum(lower - ABOVE_LIP - NEARER * nearer, upper + CROWN) + CANTED * canted * x
+    tip = np.minimum(tip, lower - LEAST_ABOVE)
+    tip = tip - (1 + LATERAL * lateral) * SHORTER[rank] + UNEVEN * uneven[tooth]
+    edge = tip - (1 + ROUNDER * rounder) * ROUND[rank] * np.abs(off) ** 3
     above, below = np.clip(edge - y, 0, None), np.clip(y - edge, 0, None)
 
     def line(width: float) -> np.ndarray:
         wide = max(width, 0.6 * pixel)
         return width / wide * np.exp(-((gap / wide) ** 2))
 
-    past = np.clip((y - edge) / max(0.008, pixel) + 0.5, 0, 1)
-    contact = (0.16 + 0.44 * np.exp(-above / 0.03)) * line(0.004) + 0.16 * line(0.016)
-    contact = contact * (1 - past)
-    under = 0.82 * past * np.exp(-below / 0.10)
-    gum = 0.20 * np.exp(-np.clip(y - upper, 0, None) / 0.03)
-    glassy = 0.10 * np.exp(-above / 0.012)  # the edge lets the dark behind it through
-    gleam = np.exp(-(((off + 0.1 + 0.2 * pale[tooth]) / 0.35) ** 2) - ((above - 0.06) / 0.04) ** 2)
-    dark = (1 - contact) * (1 - under) * (1 - gum) * (1 - glassy)
-    rounded = (1 - 0.24 * np.abs(off) ** 2.5) * (1 + 0.18 * gleam)
-    relief = SHADE[rank] * (1 + PALER * pale[tooth]) * dark * rounded
-    return relief, (1 - past) * (1 - contact)
+    past = np.clip((y - edge) / max(SOFT, pixel) + 0.5, 0, 1)
+    contact = (BROAD + FINE * np.exp(-above / NEAR)) * line(0.004) + BROAD * line(0.016)
+    under = DARK * np.exp(-below / FADE)
+    lip = 0.25 * np.exp(-np.clip(y - upper, 0, None) / 0.03)
+    row, size = _row_of_teeth(alike, pale), TILE_REACH / TILE[0]
+    if pixel > size:  # the picture is coarser than the tiles
+        row = cv2.GaussianBlur(row, (0, 0), 0.4 * pixel / size)
+    across = TILE[1] * np.clip((x - start) / (end - start), 0, 1) - 0.5
+    column = tooth * TILE[1] + np.clip(across, 0, TILE[1] - 1)
+    where = np.stack([column, TILE[0] - 0.5 - np.clip(tip - y, 0, TILE_REACH) / size], -1)
+    tile = cv2.remap(row, np.float32(where), None, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
+    shade = SHADE[rank] * (1 + PALER * pale[tooth]) * (1 - contact)
+    seen = tile * np.float32(shade)[..., None]
+    behind = np.float32(1 - under)[..., None] * GAP
+    seen += np.float32(past)[..., None] * (behind - seen)
+    return seen * np.float32(1 - lip)[..., None]

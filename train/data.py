@@ -45,7 +45,8 @@ MOVED = 0.5  # share of samples that show animated pictures, where the set has a
 READ = 0.4  # share of these that are taken from disk, with the mesh as a detector reads it
 GUESSED = 0.5  # share of animated removals whose neutral shape is guessed
 PARTIAL = 0.3  # share of pairs animated while training whose neutral photo keeps some parts' look
-GLASSES = 0.4  # share of samples that wear glasses
+# Share of samples that wear glasses: of pairs, of animated ones, whose rims bend most.
+GLASSES, GLASSES_ANIMATED = 0.15, 0.6
 MORPHED = 0.7  # share of samples that show morphs
 # Loss weights: outside the face, and what mouth and eyes add to 1. Real pairs' eyes look elsewhere.
 OUTSIDE, MOUTH, EYES = 0.15, 3.0, 2.0
@@ -221,7 +222,7 @@ def _sample(
     truth = np.clip(np.rint(exposed), 0, 255).astype(np.uint8)
     pose = data.shape_model.pose(source)
     other = data.shape_model.pose(shown) if kind == "told" else pose
-    picture, truth = _with_glasses(data, rng, [(picture, pose), (truth, other)])
+    picture, truth = _with_glasses(data, rng, GLASSES, [(picture, pose), (truth, other)])
     backed = draw_backdrop(rng)  # the same for both photos of a pair, as is the look
     picture, truth = backed(picture, source), backed(truth, shown)
     look = draw_look(rng)
@@ -257,7 +258,8 @@ def _animated_sample(
             data, person, direction, rng, weights, at_rest
         )
     pose = data.shape_model.pose(rest)
-    neutral, animated = _with_glasses(data, rng, [(neutral, pose), (animated, pose)])
+    photos = [(neutral, pose), (animated, pose)]
+    neutral, animated = _with_glasses(data, rng, GLASSES_ANIMATED, photos)
     backed = draw_backdrop(rng)
     neutral, animated = backed(neutral, rest), backed(animated, expressed)
     look = draw_look(rng)
@@ -309,10 +311,13 @@ def _made_sample(
 
 
 def _with_glasses(
-    data: PreparedSet, rng: np.random.Generator, photos: list[tuple[np.ndarray, Pose]]
+    data: PreparedSet,
+    rng: np.random.Generator,
+    share: float,
+    photos: list[tuple[np.ndarray, Pose]],
 ) -> list[np.ndarray]:
-    """Some crops of a face, each with its pose, now and then with the same glasses on."""
-    if rng.random() >= GLASSES:
+    """Some crops of a face, each with its pose, a share of them with the same glasses on."""
+    if rng.random() >= share:
         return [picture for picture, _ in photos]
     glasses = draw_glasses(rng, data.shape_model)
     return [wear(picture, pose, glasses) for picture, pose in photos]

@@ -17,7 +17,7 @@ from g2gan.mouth import ABOVE, BELOW, CHIN, HALF_WIDTH, PER_UNIT, Mouth
 from g2gan.shape import ShapeModel
 from train.command import mistakes_are_said
 from train.facekit import Carried, FaceKit, carry
-from train.files import write_json
+from train.files import write_bytes, write_json
 
 OPENINGS = np.linspace(0, 0.7, 8)  # of the shape jawOpen
 FINER = 4  # drawn finer, then averaged
@@ -216,9 +216,7 @@ def main() -> None:
     sheet = np.concatenate([mouth.upper[None], mouth.lower]).reshape(-1, *mouth.upper.shape[1:])
     levels = np.rint(255 * sheet).clip(0, 255).astype(np.uint8)
     data = cv2.imencode(".png", cv2.cvtColor(levels, cv2.COLOR_RGBA2BGRA))[1]
-    unfinished = folder / "mouth.png.part"
-    unfinished.write_bytes(data.tobytes())
-    unfinished.replace(folder / "mouth.png")
+    write_bytes(folder / "mouth.png", data.tobytes())
     told = {"drops": mouth.drops.round(5).tolist(), "of_chin": round(mouth.of_chin, 4)}
     write_json(folder / "mouth.json", told)
 

@@ -7,11 +7,16 @@ import numpy as np
 from safetensors.numpy import save
 
 
-def write_text(path: Path, text: str) -> None:
-    """Text in UTF-8; what stood there before stays until all of it is written."""
+def write_bytes(path: Path, data: bytes) -> None:
+    """What stood there before stays until all of it is written."""
     unfinished = path.with_name(f"{path.name}.part")
-    unfinished.write_text(text, "utf-8")
+    unfinished.write_bytes(data)
     unfinished.replace(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Text in UTF-8, line ends as they are."""
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_json(path: Path, content: dict | list) -> None:
@@ -23,10 +28,8 @@ def write_tensors(
     path: Path, tensors: dict[str, np.ndarray], metadata: dict[str, str] | None = None
 ) -> None:
     """Arrays as safetensors; what is equal gives equal bytes."""
-    unfinished = path.with_name(f"{path.name}.part")
     whole = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
-    unfinished.write_bytes(_in_order(save(whole, metadata)))
-    unfinished.replace(path)
+    write_bytes(path, _in_order(save(whole, metadata)))
 
 
 def _in_order(data: bytes) -> bytes:
