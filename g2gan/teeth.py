@@ -21,28 +21,29 @@ CONTACTS = np.array([0.0, 0.140, 0.236, 0.317, 0.384, 0.414, 0.457, 0.517])
 SHORTER = np.array([0.0, 0.017, 0.008, 0.020, 0.030, 0.038, 0.044])  # each tooth than the first
 SHADE = np.array([1.0, 1.0, 1.0, 0.80, 0.68, 0.55, 0.45])  # premolars and molars lie deeper
 CROWN = 0.175  # height of an incisor's crown
-ABOVE_LIP = 0.014  # between the edges of the teeth and the lower lip
+ABOVE_LIP = 0.018  # between the edges of the teeth and the lower lip
 LEAST_ABOVE = 0.004  # the same, wherever a person's own teeth reach lower
-BRIGHTER = 1.44  # the lightest of the teeth than a painted strip is on average
+BRIGHTER = 1.38  # the lightest of the teeth than a painted strip is on average
 ROUND = np.array([0.026, 0.034, 0.042, 0.034, 0.026, 0.026, 0.026])  # depth of a tooth's corners
 SOFT = 0.010  # how gradually an edge ends
-DARK, FADE = 0.64, 0.30  # the shadow behind the edges; how far below them it gets lighter
-FINE, BROAD, NEAR = 0.35, 0.10, 0.02  # darkness where teeth touch: of a line near the edges, all up
+DARK, FADE = 0.50, 0.30  # the shadow behind the edges; how far below them it gets lighter
+FINE, BROAD, NEAR = 0.25, 0.07, 0.02  # darkness where teeth touch: of a line near the edges, all up
 GAP = np.array([1.20, 0.92, 0.88], np.float32)  # R, G, B of the shadow behind the teeth's edges
+KNEE = 185.0  # level from which light is compressed
 CLOSED = 0.012  # a mouth that opens less shows no teeth
-SOLID = 0.4  # share of paint from which teeth hide all that lies behind them
+SOLID = 0.3  # share of paint from which teeth hide all that lies behind them
 
 # `teeth.png`: pictures above each other, in them a tile for each kind of tooth from the middle out,
 # its first column towards the middle, its last row the tooth's tip.
 KINDS, PICTURES = 3, 8  # those that do not count as one of the first two are all like the third
 TILE, TILE_REACH = (48, 24), 0.15  # rows and columns; eye distances from its lowest row to its top
 LEVELS = 170  # which level is as light as the lightest of a person's teeth
-NARROW, OTHER = 8.0, 0.25  # how few pictures a tooth is mixed of; how far neighbours' differ
+NARROW, OTHER = 8.0, 0.10  # how few pictures a tooth is mixed of; how far neighbours' differ
 
 # Nobody has the mean's teeth, and nobody's are the same on both sides: how far a person's stray.
-WIDER, ASIDE, NEARER = 0.05, 0.008, 0.005  # widths, the middle, the gap above the lower lip
-UNEVEN, ASTRAY, PALER = 0.006, 0.005, 0.05  # each tooth's length and borders; its shade
-CANTED, ROUNDER, LATERAL = 0.02, 0.35, 0.5  # slope of all edges; corners; what is `SHORTER`
+WIDER, ASIDE, NEARER = 0.04, 0.005, 0.004  # widths, the middle, the gap above the lower lip
+UNEVEN, ASTRAY, PALER = 0.005, 0.004, 0.03  # each tooth's length and borders; its shade
+CANTED, ROUNDER, LATERAL = 0.015, 0.35, 0.5  # slope of all edges; corners; what is `SHORTER`
 # Widths whose ratios tell people apart and expressions hardly change: between the eyes' inner and
 # outer corners, the temples, the cheekbones, the sides of the forehead.
 WIDTHS = ((133, 362), (33, 263), (127, 356), (234, 454), (54, 284))
@@ -86,9 +87,11 @@ def carve(
     upper, lower = (heights(lips[list(lip)], x) for lip in (UPPER, LOWER))
     rim = max(1.5 * pixel, 0.01)
     white = np.clip((lower - y) / rim + 0.5, 0, 1) * np.clip((y - upper) / rim, 0, 1)
-    white *= _whiteness(colour[part]) * np.minimum(share[part] / SOLID, 1)
+    white *= _whiteness(colour[part]) * (1 - np.clip(1 - share[part] / SOLID, 0, 1) ** 2)
     light = BRIGHTER * _light(painted[part].mean(2), x, white)
-    teeth = np.minimum(light * _teeth(x, y, upper, lower, pixel, own_numbers(mesh)), 255)
+    teeth = light * _teeth(x, y, upper, lower, pixel, own_numbers(mesh))
+    over = np.clip(teeth - KNEE, 0, None) / (255 - KNEE)  # no gloss is cut off
+    teeth = np.minimum(teeth, KNEE) + (255 - KNEE) * (1 - np.exp(-over))
     carved = painted.copy()
     carved[part] += np.float32(white)[..., None] * (teeth - painted[part])
     return carved
