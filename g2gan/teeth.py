@@ -29,6 +29,8 @@ SOFT = 0.010  # how gradually an edge ends
 DARK, FADE = 0.50, 0.30  # the shadow behind the edges; how far below them it gets lighter
 FINE, BROAD, NEAR = 0.25, 0.07, 0.02  # darkness where teeth touch: of a line near the edges, all up
 GAP = np.array([1.20, 0.92, 0.88], np.float32)  # R, G, B of the shadow behind the teeth's edges
+# How light teeth usually are: between dark lips they come out too dark; the most they are lifted by
+USUAL, LIFTED = 200.0, 1.2
 KNEE = 185.0  # level from which light is compressed
 CLOSED = 0.012  # a mouth that opens less shows no teeth
 SOLID = 0.3  # share of paint from which teeth hide all that lies behind them
@@ -89,6 +91,7 @@ def carve(
     white = np.clip((lower - y) / rim + 0.5, 0, 1) * np.clip((y - upper) / rim, 0, 1)
     white *= _whiteness(colour[part]) * (1 - np.clip(1 - share[part] / SOLID, 0, 1) ** 2)
     light = BRIGHTER * _light(painted[part].mean(2), x, white)
+    light *= np.clip(np.sqrt(USUAL / np.maximum(light, 1)), 1, LIFTED)
     teeth = light * _teeth(x, y, upper, lower, pixel, own_numbers(mesh))
     over = np.clip(teeth - KNEE, 0, None) / (255 - KNEE)  # no gloss is cut off
     teeth = np.minimum(teeth, KNEE) + (255 - KNEE) * (1 - np.exp(-over))

@@ -110,9 +110,12 @@ def test_a_photo_of_twice_the_size_gets_the_same_teeth():
 
 
 def test_teeth_are_as_light_as_what_was_painted():
-    mesh = laughing()
-    light, dim = (carved(painted((level,) * 3), mesh)[inner(mesh)] for level in (160, 120))
-    assert dim.mean() / light.mean() == pytest.approx(120 / 160, rel=0.01)
+    mesh, white, share = laughing(), painted(WHITE), np.ones((SIDE, SIDE), np.float32)
+    light, dim = (
+        carve(painted((level,) * 3), white, share, mesh, AS_IT_IS)[inner(mesh)].mean()
+        for level in (80.0, 60.0)
+    )
+    assert dim / light == pytest.approx(60 / 80, rel=0.01)
 
 
 def test_light_from_one_side_falls_on_teeth_too():
