@@ -22,20 +22,20 @@ from train.files import write_bytes, write_json
 OPENINGS = np.linspace(0, 0.7, 8)  # of the shape jawOpen
 FINER = 4  # drawn finer, then averaged
 
-# Albedo, R G B: of teeth at their edge and at their neck, of gums, of the tongue
-TOOTH, NECK = np.array([0.96, 0.92, 0.87]), np.array([0.90, 0.81, 0.69])
-GUM, TONGUE = np.array([0.74, 0.42, 0.41]), np.array([0.88, 0.52, 0.50])
+# Albedo, R G B: of teeth at their edge and at their neck, of gums, of the tongue (wet: above 1)
+TOOTH, NECK = np.array([1.0, 0.97, 0.92]), np.array([0.95, 0.88, 0.77])
+GUM, TONGUE = np.array([0.74, 0.42, 0.41]), np.array([1.15, 0.66, 0.64])
 CROWN, ROOT = 0.17, 0.22  # eye distances from a tooth's edge to the gum, and to where it is hidden
 INWARDS, ARCH, SOFT = 0.12, 2.2, 0.05  # behind the arch of the teeth lies the tongue
-GROOVE, WIDE = 0.18, 0.02  # how dark the tongue's middle is, and half its width
-PAPILLAE = 0.06  # spread of the specks on it
+GROOVE, WIDE = 0.05, 0.04  # how dark the tongue's middle is, and half its width
+PAPILLAE = 0.09  # spread of the specks on it
 LIGHT = np.array([0.0, -0.45, -0.9])  # towards the light: in front and a little above
 VIEWER = np.array([0.0, 0.0, -1.0])  # towards the viewer
-GLOSS, SHARP = 0.2, 30.0  # what is wet mirrors the light: how much, how sharply
+GLOSS, SHARP = 0.3, 30.0  # what is wet mirrors the light: how much, how sharply
 OVERBITE = 0.03  # how far the upper incisors cover the lower ones
 DEEP = 0.45  # eye distances behind the upper incisors, where teeth end
 AMBIENT, FALL = 0.6, 1.2  # light from everywhere; how fast it falls with depth, per eye distance
-THROAT = 2.4  # the same on the tongue, which palate and teeth shade
+THROAT = 4.2  # the same on the tongue, which palate and teeth shade
 NICHE, SHADED = 0.02, 14.0  # what lies deeper than what is so near gets darker, per eye distance
 ROUNDED = 0.6  # of Phong tessellation (Boubekeur and Alexa 2008): 0 leaves triangles flat
 

@@ -34,6 +34,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="length of the run (default: the preset's)")
     parser.add_argument("--minutes", type=float, help="stop after this long; run again to go on")
     parser.add_argument("--init", type=Path, help="checkpoint folder whose weights to start from")
+    parser.add_argument(
+        "--learning-rate", type=float, help="of the generators (default: the preset's)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="another order of the same samples")
     parser.add_argument(
         "--light-cnn", type=Path, help="converted: F of the identity loss (default: dlib's)"
@@ -46,6 +49,8 @@ def main() -> None:
     config = replace(PRESETS[arguments.preset], seed=arguments.seed)
     if arguments.images:
         config = replace(config, images=arguments.images)
+    if arguments.learning_rate:
+        config = replace(config, learning_rate=arguments.learning_rate)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     read = PaperSet.load if config.generator == "unet" else PreparedSet
     recognizer = None
