@@ -15,11 +15,6 @@ if TYPE_CHECKING:
     from g2gan.preset import Preset
 
 EMBEDDED = Path(__file__).parents[1] / "checkpoints" / "g2gan-london"  # of a clone
-# in folders, other files are passed over; a single file may be called as it likes
-PHOTOS = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".hif"),
-    *(".avif", ".gif", ".bmp", ".jp2", ".ppm", ".pgm"),
-)
 LINK = "preset="  # what stands before the preset in a link
 
 
@@ -259,12 +254,14 @@ def _shares(words: list[str]) -> dict[str, float]:
 
 def _photos(path: Path) -> list[Path]:
     """The photo, or those of a folder, but not of the folders in it."""
+    from g2gan.images import ENDINGS
+
     if not path.is_dir():
         return [path]
     photos = [
         each
         for each in sorted(path.iterdir())
-        if each.suffix.lower() in PHOTOS and each.is_file() and not each.name.startswith(".")
+        if each.suffix.lower() in ENDINGS and each.is_file() and not each.name.startswith(".")
     ]
     if not photos:
         raise ImageError(f"{path} has no photo in it")

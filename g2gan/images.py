@@ -13,6 +13,11 @@ MAX_PIXELS = 64_000_000  # width times height
 MIN_SIDE = 32  # pixels; no face can be seen in less
 # what cameras, telephones and editors write; Pillow's others include some that run programs (EPS)
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "HEIF", "AVIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
+# as which they are found in folders; a single file may be called as it likes
+ENDINGS = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".heic", ".heif", ".hif"),
+    *(".avif", ".gif", ".bmp", ".jp2", ".ppm", ".pgm"),
+)
 SAME_COLOURS = (
     "L",
     "LA",

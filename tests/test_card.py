@@ -295,12 +295,17 @@ def test_readme_keeps_everything_outside_the_results_block():
 
 
 def test_the_command_writes_card_and_readme(checkpoint, tmp_path):
-    """Run on a copy of `train`, whose README is its own."""
+    """Run on a copy of `train`: its README is about the embedded checkpoint alone."""
     shutil.copytree(Path(card.__file__).parent, tmp_path / "train")
-    (tmp_path / "README.md").write_text("<!-- results -->\n<!-- /results -->\n")
+    embedded, readme = tmp_path / "checkpoints" / "g2gan-london", tmp_path / "README.md"
+    shutil.copytree(checkpoint, embedded)
+    empty = "<!-- results -->\n<!-- /results -->\n"
+    readme.write_text(empty)
     environment = os.environ | {"PYTHONPATH": str(Path(card.__file__).parents[1])}
-    command = [sys.executable, "-m", "train.card", str(checkpoint)]
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
-    assert (checkpoint / "README.md").read_text("utf-8") == card.card(checkpoint)
     table = card.group_table(card.read_results(checkpoint), "all", "128")
-    assert table in (tmp_path / "README.md").read_text("utf-8")
+    for folder, written in ((checkpoint, False), (embedded, True)):
+        command = [sys.executable, "-m", "train.card", str(folder)]
+        subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+        assert (folder / "README.md").read_text("utf-8") == card.card(folder)
+        assert (table in readme.read_text("utf-8")) is written
+        assert (readme.read_text("utf-8") == empty) is not written

@@ -199,7 +199,8 @@ def test_clips_that_were_never_pulled_from_git_lfs_are_refused(sets, detect):
 def test_a_folder_of_ones_own_has_a_sequence_for_each_expression(sets):
     folder = sets / "own"
     (folder / "person 1" / "neutral.png").unlink()
-    (folder / "person 2" / "neutral-2.png").write_bytes(b"")
+    for name in ("neutral-2.png", "2.avif", "notes.txt"):
+        (folder / "person 2" / name).write_bytes(b"")
     reading = own_sequences(folder)
     assert reading.people == ["person 0", "person 2"]
     assert [(s.expression, len(s.expressed)) for s in reading.sequences[:2]] == [
@@ -209,6 +210,7 @@ def test_a_folder_of_ones_own_has_a_sequence_for_each_expression(sets):
     assert reasons(reading) == {
         "person 1": "lacks a picture named neutral",
         "person 2/neutral-2.png": "a second neutral picture",
+        "person 2/2.avif": "named after no expression",
     }
 
 

@@ -274,7 +274,8 @@ def test_the_pixel_term_is_noted_for_each_origin_by_itself(data, tmp_path):
 def test_the_base_flow_brings_the_source_nearer_to_the_target_and_back(
     data, direction, monkeypatch
 ):
-    monkeypatch.setattr("train.data.GLASSES", 0.0)  # which it bends, and the target's are not
+    for share in ("GLASSES", "GLASSES_ANIMATED"):  # which it bends, and the target's are not
+        monkeypatch.setattr(f"train.data.{share}", 0.0)
     batch = batch_at(data, direction, 0, 0, 32, cycle=True)
     there = warp(batch.source, batch.base_flow)
     copied, warped = (
@@ -343,6 +344,18 @@ def test_a_state_of_other_settings_is_refused(data, tmp_path):
     Trainer(SMOKE, data, tmp_path, recognizer()).save()
     with pytest.raises(CheckpointError, match="other settings"):
         Trainer(replace(SMOKE, seed=1), data, tmp_path, recognizer())
+
+
+def test_a_state_of_other_data_is_refused(data, prepared, tmp_path):
+    Trainer(SMOKE, data, tmp_path / "run", recognizer()).save()
+    other = copy(data)
+    other.digest = "another"
+    with pytest.raises(CheckpointError, match="other data"):
+        Trainer(SMOKE, other, tmp_path / "run", recognizer())
+    Trainer(SMOKE, other, tmp_path / "other", recognizer()).save()
+    with pytest.raises(CheckpointError, match="other data"):
+        export([tmp_path / "other"], prepared, tmp_path / "checkpoint")
+    assert not (tmp_path / "checkpoint").exists()
 
 
 def test_the_papers_generator_trains_too(data, tmp_path):

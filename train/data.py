@@ -25,6 +25,7 @@ from train.animated_set import read_animated
 from train.augment import draw_backdrop, draw_jitter, draw_look, draw_turn
 from train.config import Direction
 from train.expressions import draw, of_parts
+from train.files import digest
 from train.glasses import draw_glasses, wear
 from train.morphs import Parents, between
 from train.origins import ANIMATED, ORIGINS, origins
@@ -103,6 +104,7 @@ class PreparedSet:
 
     def _read(self, folder: Path) -> None:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        self.digest = digest(folder / MANIFEST)
         self.people: list[str] = manifest["people"]
         self.neutral_only: list[str] = manifest["neutral_only"]
         couples = [Parents(**couple) for couple in manifest["morphs"]]

@@ -20,6 +20,7 @@ from g2gan.seal import INDEX
 from g2gan.shape import ShapeModel
 from train.card import TRAINING_FILE, weights_digest
 from train.command import mistakes_are_said
+from train.files import digest
 from train.origins import origins
 from train.prepare import MANIFEST, SHAPE_MODEL
 from train.sources import person_of
@@ -37,7 +38,8 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
             it was good at is kept (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
 
     Raises:
-        CheckpointError: a direction is missing, or `out` holds something that is no checkpoint.
+        CheckpointError: a direction is missing, a run was trained on other data, or `out` holds
+            something that is no checkpoint.
     """
     if out.exists() and not (out / INDEX).is_file():
         raise CheckpointError(f"{out} is no checkpoint and would be deleted; give another --out")
@@ -46,6 +48,10 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
     for run in runs:
         with safe_open(run / STATE, "pt") as state:
             meta, names = state.metadata(), list(state.keys())
+            if meta["data"] != digest(data / MANIFEST):
+                raise CheckpointError(
+                    f"{run} was trained on other data than {data}; give its own with --data"
+                )
             config = json.loads(meta["config"])
             for direction in config["directions"]:
                 prefix = f"averages.{direction}."

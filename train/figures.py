@@ -11,10 +11,9 @@ from PIL import Image
 
 from g2gan import G2GAN
 from g2gan.alignment import WORKING, crop
-from train.card import PICTURE, weights_digest
+from train.card import EMBEDDED, PICTURE, ROOT, weights_digest
 from train.command import mistakes_are_said
 
-ROOT = Path(__file__).resolve().parents[1]
 NEUTRAL, SMILING = "man-20s-neutral.jpg", "woman-20s-fair-smiling.jpg"
 HEIGHT = 560  # pixels of the figure
 SHEET = "expressions.jpg"
@@ -60,9 +59,10 @@ def main() -> None:
     pipe = G2GAN.from_pretrained(arguments.checkpoint)
     figure = edits(pipe)
     comment = weights_digest(arguments.checkpoint)  # so that the card shows what its weights do
-    expressions(pipe).save(ROOT / "docs" / SHEET, quality=88, comment=comment)
-    for path in (arguments.checkpoint / PICTURE, ROOT / "docs" / PICTURE):
-        figure.save(path, quality=90, comment=comment)
+    figure.save(arguments.checkpoint / PICTURE, quality=90, comment=comment)
+    if arguments.checkpoint.resolve() == EMBEDDED:  # which the README shows
+        figure.save(ROOT / "docs" / PICTURE, quality=90, comment=comment)
+        expressions(pipe).save(ROOT / "docs" / SHEET, quality=88, comment=comment)
 
 
 if __name__ == "__main__":

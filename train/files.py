@@ -1,10 +1,16 @@
 """Writing files whole: under another name first, so that a reader never meets half of one."""
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
+
+
+def digest(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

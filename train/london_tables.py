@@ -24,7 +24,7 @@ import torch
 
 from g2gan.errors import CheckpointError
 from g2gan.landmarks import LandmarkDetector
-from train.card import RESULTS_FILE, TRAINING_FILE, weights_digest
+from train.card import EMBEDDED, RESULTS_FILE, TRAINING_FILE, weights_digest
 from train.command import mistakes_are_said
 from train.config import PRESETS, TrainConfig, ablations
 from train.data import PreparedSet
@@ -46,7 +46,6 @@ from train.trainer import Trainer
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 RESULTS, PAGE = DOCS / "london_tables.json", DOCS / "london_tables.md"
 SET = "london-paper"
-EMBEDDED = Path(__file__).resolve().parents[1] / "checkpoints" / "g2gan-london"
 PLAIN = "without_both"
 
 

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from train.config import Direction
+from train.files import digest
 from train.paper import ASSUMED
 from train.sources import DataError
 
@@ -88,10 +89,12 @@ class PaperSet:
     Args:
         sequences: all of that part.
         channels: of the pictures: 1 for grey, 3 for colour.
+        digest: of the set's manifest, where it was read from files.
     """
 
     sequences: tuple[AlignedSequence, ...]
     channels: int
+    digest: str = ""
 
     @cached_property
     def pairs(self) -> list[tuple[int, int]]:
@@ -127,7 +130,7 @@ class PaperSet:
                     entry["person"], entry["name"], entry["expression"], pictures, landmarks
                 )
             )
-        return cls(tuple(sequences), manifest["channels"])
+        return cls(tuple(sequences), manifest["channels"], digest(folder / MANIFEST))
 
 
 def paper_batch_at(

@@ -7,7 +7,6 @@ in its manifest.
 """
 
 import argparse
-import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from tqdm import tqdm
 from g2gan.alignment import crop, transform
 from g2gan.landmarks import LandmarkDetector
 from train.command import mistakes_are_said
-from train.files import write_json
+from train.files import digest, write_json
 from train.paper import ASSUMED
 from train.paper_data import MANIFEST, SHAPE_MODEL, AlignedSequence, shard_file
 from train.paper_shape import fit_paper_shape_model
@@ -191,7 +190,7 @@ def prepare(
         if part == "train":
             fit_paper_shape_model(aligned).save_pretrained(out / SHAPE_MODEL)
         _write_shard(out / shard_file(part), aligned)
-        manifest["shards"][part] = hashlib.sha256((out / shard_file(part)).read_bytes()).hexdigest()
+        manifest["shards"][part] = digest(out / shard_file(part))
         manifest["parts"][part] = [
             {
                 "person": one.person,

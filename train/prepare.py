@@ -9,7 +9,6 @@ set needs no MediaPipe afterwards and travels to a bare machine.
 """
 
 import argparse
-import hashlib
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -27,7 +26,7 @@ from train.animated_set import AnimatedPerson, read_animated, write_animated
 from train.command import mistakes_are_said
 from train.expressions import CONTROLS, LOOKS, RECIPES, SEVEN
 from train.facekit import FaceKit
-from train.files import write_json, write_tensors
+from train.files import digest, write_json, write_tensors
 from train.fit_shape import AnimatedShapes, cross_fitted_neutrals, fit_shape_model
 from train.morphs import draw_parents, morph_picture
 from train.sources import DataError, Pair, canada_photos, london_pairs
@@ -90,8 +89,9 @@ def prepare(
         matrix = STORED.matrix(readings.mean(0))
         pictures[f"{person}/{state}"] = crop(image, _doubled(matrix), 2 * STORED.side)
         seen[f"{person}/{state}"] = np.stack([transform(matrix, mesh) for mesh in readings])
-        sources.append({"file": path.name, "sha256": _digest(path)})
+        sources.append({"file": path.name, "sha256": digest(path)})
     out.mkdir(parents=True, exist_ok=True)
+    (out / MANIFEST).unlink(missing_ok=True)  # it makes the set whole, and comes last
     neutral, smiling = (np.stack([seen[f"{p}/{state}"] for p in people]) for state in STATES)
     animated = None
     if kit is not None:
@@ -146,7 +146,7 @@ def prepare(
         "part": "train",
         "licence": licence,
         "sources": sources,
-        "shard": {"file": SHARD, "sha256": _digest(out / SHARD)},
+        "shard": {"file": SHARD, "sha256": digest(out / SHARD)},
     }
     write_json(out / MANIFEST, manifest)
 
@@ -204,10 +204,6 @@ def read_meshes(detector: LandmarkDetector, image: np.ndarray, path: Path) -> np
 def _doubled(matrix: np.ndarray) -> np.ndarray:
     """A 2 x 3 matrix into twice as many pixels; their centres, too, lie at integers."""
     return 2 * matrix + [[0, 0, 0.5], [0, 0, 0.5]]
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @mistakes_are_said()

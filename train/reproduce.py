@@ -13,7 +13,6 @@ as well, the two configurations with an identity loss are not trained, and the t
 """
 
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -33,7 +32,7 @@ from g2gan.shape import ShapeModel
 from train.card import RESULTS_FILE, TRAINING_FILE
 from train.command import mistakes_are_said
 from train.config import PRESETS, TrainConfig, ablations
-from train.files import write_json
+from train.files import digest, write_json
 from train.paper import ASSUMED
 from train.paper_data import MANIFEST, SHAPE_MODEL, PaperSet
 from train.paper_evaluate import ROWS
@@ -146,7 +145,7 @@ def settings_record(config: TrainConfig, face_network: str | None, prepared: Pat
     return {
         "settings": json.loads(config.to_json()),
         "face_network": face_network if config.losses.identity else None,
-        "data": {"sha256": hashlib.sha256((prepared / MANIFEST).read_bytes()).hexdigest()},
+        "data": {"sha256": digest(prepared / MANIFEST)},
     }
 
 

@@ -71,7 +71,8 @@ class Trainer:
 
     Raises:
         ValueError: the config has an identity loss and there is no recognizer.
-        CheckpointError: the state in `run` is another config's, or of more or fewer processes.
+        CheckpointError: the state in `run` is another config's, of other data, or of more or fewer
+            processes.
     """
 
     def __init__(
@@ -349,6 +350,8 @@ class Trainer:
         if not self.is_main:
             return
         tensors = {"torch_rng": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            tensors["cuda_rng"] = torch.cuda.get_rng_state(self.device)
         for name, networks in self._networks().items():
             tensors |= {f"{name}.{key}": value for key, value in networks.state_dict().items()}
         for name, optimizer in self._optimizers().items():
@@ -357,6 +360,7 @@ class Trainer:
         meta = {"step": str(self.step), "seconds": str(self.seconds)}
         meta["processes"] = str(self.processes)
         meta["config"] = self.config.to_json()
+        meta["data"] = self.data.digest
         unfinished = self.run_folder / f"{STATE}.part"
         save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, meta)
         unfinished.replace(self.run_folder / STATE)
@@ -370,6 +374,11 @@ class Trainer:
                 f"{self.run_folder} holds the state of other settings; give another --run folder, "
                 "or delete it to start again"
             )
+        if meta["data"] != self.data.digest:
+            raise CheckpointError(
+                f"{self.run_folder} holds the state of a run on other data; give another --run "
+                "folder, or delete it to start again"
+            )
         if (processes := int(meta.get("processes", 1))) != self.processes:
             raise CheckpointError(
                 f"{self.run_folder} holds the state of a run of {processes} processes; start it "
@@ -378,6 +387,8 @@ class Trainer:
         self.step, self.seconds = int(meta["step"]), float(meta["seconds"])
         self._forget_later_curves()
         torch.set_rng_state(tensors.pop("torch_rng").cpu())
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors.pop("cuda_rng").cpu(), self.device)
         for name, networks in self._networks().items():
             own = {k: tensors[f"{name}.{k}"] for k in networks.state_dict()}
             networks.load_state_dict(own)

@@ -4,6 +4,7 @@ import re
 from itertools import groupby
 from pathlib import Path
 
+from g2gan.images import ENDINGS
 from train.sources.sequences import (
     Reading,
     Sequence,
@@ -15,7 +16,6 @@ from train.sources.sequences import (
 )
 from train.sources.splits import Groups
 
-ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".heic", ".tif", ".tiff", ".bmp"}
 TRAINING_SHARE = 0.8
 EXPRESSION = re.compile(r"[^\W\d_]+")  # the letters that a file's name begins with
 
@@ -33,11 +33,10 @@ def own_sequences(folder: str | Path) -> Reading:
             continue
         pictures = [path for path in visible(place, "*") if path.suffix.lower() in ENDINGS]
         neutral = [path for path in pictures if path.stem.lower() == "neutral"]
-        others = sorted(
-            (found[0].lower(), path)
-            for path in pictures
-            if path not in neutral and (found := EXPRESSION.match(path.stem))
-        )
+        named = {path: EXPRESSION.match(path.stem) for path in pictures if path not in neutral}
+        others = sorted((found[0].lower(), path) for path, found in named.items() if found)
+        for path in [path for path, found in named.items() if not found]:
+            skipped.append(Skipped(f"{place.name}/{path.name}", "named after no expression"))
         for _, path in [other for other in others if other[0] == "neutral"]:
             skipped.append(Skipped(f"{place.name}/{path.name}", "a second neutral picture"))
         others = [other for other in others if other[0] != "neutral"]
