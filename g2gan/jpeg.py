@@ -48,20 +48,18 @@ def save_jpeg(edit: Image.Image, path: Path, original: str | Path, metadata: dic
     touched = cv2.absdiff(np.asarray(edit), before)
     if edit.mode == "RGB":
         touched = reduce(cv2.max, cv2.split(touched))  # a tenth of the time of any(2)
+    part = _in_blocks(cv2.boundingRect(touched), edit.size)
+    if edit.mode == "RGB":
         with open_file(original) as photo:
             photo.draft("YCbCr", photo.size)
             values = np.array(ImageOps.exif_transpose(photo))
-        x, y, width, height = cv2.boundingRect(touched)
-        if width:
-            part = (slice(y, y + height), slice(x, x + width))
-            edited = edit.crop((x, y, x + width, y + height)).convert("YCbCr")
-            values[part] = cv2.copyTo(np.asarray(edited), touched[part], values[part])
-        if sampling:
-            for channel in (1, 2):
-                values[..., channel] = _as_coarse(values[..., channel], *FACTORS[sampling])
+        place = (slice(part[1], part[3]), slice(part[0], part[2]))
+        edited = np.asarray(edit.crop(part).convert("YCbCr"))
+        values[place] = cv2.copyTo(edited, touched[place], values[place])
         edit = Image.fromarray(values, "YCbCr")
-    edit.save(path, "JPEG", **settings, **metadata)
-    _keep_untouched(path, original, touched, orientation, FACTORS[sampling])
+    options = settings | metadata
+    if not _spliced(edit, path, original, touched, part, orientation, options):
+        _with_coarse_chroma(edit, sampling).save(path, "JPEG", **options)
 
 
 def _tables(photo: Image.Image, orientation: int) -> list[list[int]]:
@@ -70,6 +68,16 @@ def _tables(photo: Image.Image, orientation: int) -> list[list[int]]:
     if orientation in TURNED:
         tables = [np.reshape(table, (BLOCK, BLOCK)).T.ravel().tolist() for table in tables]
     return tables[:2] if len(tables) == 3 and tables[1] == tables[2] else tables
+
+
+def _with_coarse_chroma(picture: Image.Image, sampling: int) -> Image.Image:
+    """L as it is, YCbCr with chroma as the file will hold it."""
+    if not sampling:
+        return picture
+    values = np.array(picture)
+    for channel in (1, 2):
+        values[..., channel] = _as_coarse(values[..., channel], *FACTORS[sampling])
+    return Image.fromarray(values, "YCbCr")
 
 
 def _as_coarse(chroma: np.ndarray, across: int, down: int) -> np.ndarray:
@@ -92,40 +100,53 @@ def _as_coarse(chroma: np.ndarray, across: int, down: int) -> np.ndarray:
     return shown[:height, :width]
 
 
-def _keep_untouched(
+def _spliced(
+    edit: Image.Image,
     path: Path,
     original: str | Path,
     touched: np.ndarray,
+    part: tuple[int, int, int, int],
     orientation: int,
-    factors: tuple[int, int],
-) -> None:
-    """Puts the original's coefficients in the place of those of untouched blocks, if it can.
+    options: dict,
+) -> bool:
+    """Writes the original's coefficients, with those of touched blocks in their places, if it can.
 
-    A photo that its EXIF turns must be a whole number of blocks wide and high: its last blocks,
-    which reach beyond it, become its first.
+    Only the touched part is encoded; around it lies a flat picture, which takes no time. A photo
+    that its EXIF turns must be a whole number of blocks wide and high: its last blocks, which reach
+    beyond it, become its first.
+
+    Args:
+        edit: L or YCbCr.
+        touched: (H, W) uint8, 0 where the edit is as the photo was.
+        part: left, top, right, bottom of whole blocks that hold what is touched.
+        options: of `Image.save`.
     """
     try:
         import jpeglib
     except ImportError:
-        return
+        return False
     height, width = touched.shape
-    across, down = factors
-    whole = height % (down * BLOCK) == width % (across * BLOCK) == 0
+    sampling = FACTORS[options["subsampling"]]
+    whole = height % (sampling[1] * BLOCK) == width % (sampling[0] * BLOCK) == 0
     if orientation != 1 and not whole:
-        return
+        return False
+    flat = Image.new(edit.mode, edit.size)
+    flat.paste(_with_coarse_chroma(edit.crop(part), options["subsampling"]), part)
+    flat.save(path, "JPEG", **options)
     try:
         old, new = (jpeglib.read_dct(str(file)) for file in (original, path))
+        pairs = {name: (getattr(old, name), getattr(new, name)) for name in ("Y", "Cb", "Cr")}
     except OSError:  # a path or a kind of JPEG that it cannot read
-        return
-    sizes = {"Y": (1, 1), "Cb": factors, "Cr": factors}
-    for name, (across, down) in sizes.items():
-        theirs, ours = getattr(old, name), getattr(new, name)
-        if theirs is None or ours is None:
+        return False
+    for name, (theirs, ours) in pairs.items():
+        if theirs is None and ours is None:
             continue  # a grey photo's chroma
+        if theirs is None or ours is None:
+            return False
         theirs = _upright(theirs, orientation)
         if theirs.shape != ours.shape:
-            continue  # chroma that had to be written finer than it was
-        side_x, side_y = across * BLOCK, down * BLOCK
+            return False  # chroma that had to be written finer than it was
+        side_x, side_y = (BLOCK * n for n in ((1, 1) if name == "Y" else sampling))
         rows, columns = ours.shape[:2]
         room = ((0, rows * side_y - height), (0, columns * side_x - width))
         blocks = np.pad(touched, room).reshape(rows, side_y, columns * side_x)
@@ -134,6 +155,17 @@ def _keep_untouched(
         theirs[changed] = ours[changed]
         setattr(new, name, theirs)
     new.write_dct(str(path))
+    return True
+
+
+def _in_blocks(
+    rectangle: tuple[int, int, int, int], size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """left, top, right, bottom of the blocks round x, y, width, height: one of chroma at least."""
+    step = 2 * BLOCK
+    low = [start // step * step for start in rectangle[:2]]
+    ends = zip(rectangle[:2], rectangle[2:], size, strict=True)
+    return *low, *(min(-(-max(start + n, 1) // step) * step, most) for start, n, most in ends)
 
 
 def _upright(coefficients: np.ndarray, orientation: int) -> np.ndarray:
