@@ -130,7 +130,8 @@ class WarpEditor:
             asked[HANDLES, :2] - corner,
         )
         device = network.device  # found anew each time: slowly
-        fields = network(*(_tensor(array, device) for array in seen))
+        predict = network if draft else network.predict
+        fields = predict(*(_tensor(array, device) for array in seen))
         arrays = {name: _in_crop(_array(field), part) for name, field in fields._asdict().items()}
         if network is self.synthesis:
             skin = allowed[1][..., None]

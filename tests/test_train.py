@@ -21,6 +21,7 @@ from torch import nn
 from g2gan import G2GAN, CheckpointError
 from g2gan.engines import MODEL_VARIABLE
 from g2gan.models.warp_generator import render, warp
+from train.card import weights_digest
 from train.config import PRESETS, LossWeights, TrainConfig
 from train.data import PreparedSet, batch_at
 from train.export import export
@@ -420,6 +421,8 @@ def test_an_exported_run_is_a_checkpoint_and_a_start_for_the_next(data, prepared
 
     following = Trainer(replace(config, seed=2), data, tmp_path / "next", recognizer())
     following.start_from(out)
+    following.save()
+    assert Trainer(following.config, data, tmp_path / "next", recognizer()).init
     for name, value in following.generators["removal"].state_dict().items():
         assert torch.equal(value, averaged[name].half().float()), name
 
@@ -437,6 +440,27 @@ def test_two_runs_of_one_direction_are_averaged(data, prepared, tmp_path):
     for name, value in removal.items():
         mean = (weights[0][name] + weights[1][name]) / 2
         assert torch.equal(value, mean.half().float()), name
+
+
+def test_a_direction_that_no_run_trains_is_taken_from_another_checkpoint(data, prepared, tmp_path):
+    Trainer(SMOKE, data, tmp_path / "both", recognizer()).save()
+    export([tmp_path / "both"], prepared, tmp_path / "first")
+    losses = LossWeights(adversarial=0.0)
+    one = replace(SMOKE, directions=("synthesis",), losses=losses, seed=1)
+    trainer = Trainer(one, data, tmp_path / "one")
+    trainer.start_from(tmp_path / "first")
+    trainer.train_step()
+    trainer.save()
+    export([tmp_path / "one"], prepared, tmp_path / "second", rest=tmp_path / "first")
+    pipes = [G2GAN.from_pretrained(tmp_path / name) for name in ("first", "second")]
+    states = [pipe.removal.state_dict() for pipe in pipes]
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    records = [
+        json.loads((tmp_path / name / "training.json").read_text("utf-8"))["directions"]
+        for name in ("first", "second")
+    ]
+    assert records[1]["removal"] == records[0]["removal"]
+    assert records[1]["synthesis"]["run 1"]["init"] == weights_digest(tmp_path / "first")
 
 
 def test_an_export_deletes_nothing_but_a_checkpoint(prepared, tmp_path):

@@ -13,6 +13,7 @@ from g2gan.alignment import WORKING, transform
 from g2gan.errors import CheckpointError
 from g2gan.flow import GRAIN, base_flow, gates
 from g2gan.landmarks import LANDMARKS_68
+from g2gan.mesh import MIRROR
 from g2gan.models.warp_generator import (
     FADE,
     FOLD,
@@ -61,6 +62,24 @@ def small_inputs(batch: int = 2, seed: int = 0) -> dict[str, Tensor]:
         "source_landmarks": source,
         "target_landmarks": source + torch.randn(batch, 68, 2, generator=draw),
     }
+
+
+def test_a_mirrored_crop_is_predicted_the_mirrored_fields():
+    inputs, network = smile_inputs(), tiny_generator()
+    order = [list(LANDMARKS_68).index(MIRROR[point]) for point in LANDMARKS_68]
+    across = torch.tensor([-1.0, 1.0])[:, None, None]
+    mirrored = {name: value.flip(-1) for name, value in inputs.items() if value.ndim == 4}
+    mirrored["base_flow"] = mirrored["base_flow"] * across
+    for name in ("source_landmarks", "target_landmarks"):
+        points = inputs[name][:, order]
+        mirrored[name] = torch.stack([SIDE - 1 - points[..., 0], points[..., 1]], -1)
+    with torch.no_grad():
+        one, other = network.predict(**inputs), network.predict(**mirrored)
+        alone = network(**inputs)
+    for name, field in one._asdict().items():
+        turned = getattr(other, name).flip(-1) * (across if name == "residual" else 1)
+        torch.testing.assert_close(field, turned, atol=1e-5, rtol=0)
+    assert not torch.allclose(one.shading, alone.shading, atol=1e-5)  # which is not symmetric
 
 
 def test_before_training_the_rendering_is_the_plain_warp():

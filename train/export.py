@@ -27,7 +27,13 @@ from train.sources import person_of
 from train.trainer import CURVES, STATE
 
 
-def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -> None:
+def export(
+    runs: list[Path],
+    data: Path,
+    out: Path,
+    start: Path | None = None,
+    rest: Path | None = None,
+) -> None:
     """Write the checkpoint folder `out`; nothing is left of an older one.
 
     Args:
@@ -36,6 +42,7 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
         data: the prepared set, for its shape model and manifest.
         start: the checkpoint that the runs began from, whose weights count as one more run's: what
             it was good at is kept (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+        rest: the checkpoint whose network is taken for a direction that no run trains.
 
     Raises:
         CheckpointError: a direction is missing, a run was trained on other data, or `out` holds
@@ -74,10 +81,16 @@ def export(runs: list[Path], data: Path, out: Path, start: Path | None = None) -
                 "runs": before[direction],
             }
     networks = {direction: _mean(several).half() for direction, several in found.items()}
+    if rest is not None:
+        before = json.loads((rest / TRAINING_FILE).read_text("utf-8"))["directions"]
+        for direction in before.keys() - networks.keys():
+            networks[direction] = WarpGenerator.from_pretrained(rest / direction).half()
+            record[direction] = before[direction]
     missing = {"synthesis", "removal"} - networks.keys()
     if missing:
         raise CheckpointError(
-            f"no run trains {', '.join(sorted(missing))}; name its folder with --run"
+            f"no run trains {', '.join(sorted(missing))}; name its folder with --run, or with "
+            "--rest a checkpoint to take it from"
         )
 
     unfinished = out.with_name(f"{out.name}.part")
@@ -115,6 +128,7 @@ def _record(run: Path, meta: dict[str, str], config: dict) -> dict:
     lines = (run / CURVES).read_text("utf-8").splitlines() if (run / CURVES).is_file() else []
     curves = [json.loads(line) for line in lines]
     return {
+        **({"init": meta["init"]} if meta["init"] else {}),
         "images": int(meta["step"]) * config["batch"] * int(meta.get("processes", 1)),
         "minutes": round(float(meta["seconds"]) / 60, 1),
         "settings": config,
@@ -129,8 +143,10 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data/london"), help="prepared set")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="checkpoint they began from, to average with")
+    parser.add_argument("--rest", type=Path, help="checkpoint, for a direction that no run trains")
     arguments = parser.parse_args()
-    export(arguments.run, arguments.data, arguments.out, arguments.start)
+    given = (arguments.run, arguments.data, arguments.out, arguments.start, arguments.rest)
+    export(*given)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ class _Fields(nn.Module):
         self.generator = generator
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.generator(*inputs))
+        return tuple(self.generator.predict(*inputs))
 
 
 @mistakes_are_said()

@@ -22,6 +22,7 @@ from g2gan.errors import CheckpointError
 from g2gan.heatmaps import heatmaps
 from g2gan.models.unet_generator import UNetGenerator
 from g2gan.models.warp_generator import WarpGenerator, move, paint
+from train.card import weights_digest
 from train.config import Direction, TrainConfig
 from train.data import Batch, PreparedSet, batch_at
 from train.discriminators import PatchDiscriminator, with_detail
@@ -114,6 +115,7 @@ class Trainer:
         self.identity = IdentityLoss(recognizer.to(self.device), UNET_SIDE) if recognizer else None
         self.step = 0
         self.seconds = 0.0
+        self.init = ""  # digest of the weights that it began from, where it began from some
         run.mkdir(parents=True, exist_ok=True)
         if (run / STATE).is_file():
             self._load()
@@ -344,6 +346,7 @@ class Trainer:
             network = type(self.generators[direction]).from_pretrained(folder / direction)
             for networks in (self.generators, self.averages):
                 networks[direction].load_state_dict(network.state_dict())
+        self.init = weights_digest(folder)
 
     def save(self) -> None:
         """Write the whole state to the run's folder, under a temporary name first."""
@@ -360,7 +363,7 @@ class Trainer:
         meta = {"step": str(self.step), "seconds": str(self.seconds)}
         meta["processes"] = str(self.processes)
         meta["config"] = self.config.to_json()
-        meta["data"] = self.data.digest
+        meta |= {"data": self.data.digest, "init": self.init}
         unfinished = self.run_folder / f"{STATE}.part"
         save_file({key: value.contiguous() for key, value in tensors.items()}, unfinished, meta)
         unfinished.replace(self.run_folder / STATE)
@@ -385,6 +388,7 @@ class Trainer:
                 "with as many"
             )
         self.step, self.seconds = int(meta["step"]), float(meta["seconds"])
+        self.init = meta["init"]
         self._forget_later_curves()
         torch.set_rng_state(tensors.pop("torch_rng").cpu())
         if self.device.type == "cuda":
