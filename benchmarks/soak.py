@@ -8,6 +8,7 @@ each client with a tint of its own, by which its answers are checked.
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -137,7 +138,8 @@ def _differ(photo: Path, answer: str) -> float:
 def _files(folder: Path) -> list[Path]:
     """The visitors' files: those of the page's own examples stay as long as it runs."""
     own = folder.glob("g2gan-examples-*/*")
-    return sorted({path for path in folder.rglob("*") if path.is_file()} - set(own))
+    found = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    return sorted({*found} - set(own))  # `rglob` stumbles over what is deleted meanwhile
 
 
 if __name__ == "__main__":
