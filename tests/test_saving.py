@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import sys
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -10,9 +11,8 @@ import pytest
 from faces import draw_face
 from PIL import Image, ImageCms, ImageOps
 from profiles import display_p3
-from tiny import tiny_pipeline
 
-from g2gan import ImageError
+from g2gan import G2GAN, ImageError
 from g2gan.images import open_photo
 from g2gan.saving import SOURCE_TYPE, edited_name, save_like
 
@@ -37,7 +37,7 @@ def scene(height: int = 800, width: int = 1008) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def pipe():
-    return tiny_pipeline()
+    return G2GAN.from_pretrained(Path(__file__).parents[1] / "checkpoints" / "g2gan-london")
 
 
 @pytest.fixture(scope="module")
