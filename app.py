@@ -75,7 +75,7 @@ def build(pipe: G2GAN, examples: Path = EXAMPLES, lend: Lend | None = None) -> g
         gr.Markdown(HEADING, elem_classes="heading")
         active = gr.State("Removal")
         with gr.Row(elem_classes="desk"):
-            with gr.Column(scale=4, min_width=280, elem_classes="side"):
+            with gr.Column(scale=2, min_width=260, elem_classes="side"):
                 person = portrait(visits, "Your portrait", shown.portraits)
                 gr.Markdown(CONSENT, elem_classes="consent")
             with gr.Column(scale=7, min_width=320), gr.Tabs():

@@ -74,10 +74,13 @@ def _as_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def _write_gif(frames: list[np.ndarray], path: Path, pace: float) -> None:
-    """One palette for all; what does not move is dithered once, or it would flicker."""
+    """One palette for all; what does not move is dithered once, or it would flicker.
+
+    Its colours cover what occurs, however seldom: by their frequency, lips would turn to skin.
+    """
     longest = max(1, len(frames) // 4)
     sample = Image.fromarray(np.concatenate(frames[::longest]))
-    palette = sample.quantize(256, Image.Quantize.MEDIANCUT)
+    palette = sample.quantize(256, Image.Quantize.MAXCOVERAGE)
     shown: list[Image.Image] = []
     for frame in frames:
         picture = Image.fromarray(frame).quantize(palette=palette)

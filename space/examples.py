@@ -74,11 +74,12 @@ class Examples:
             show_progress="hidden",
             api_visibility="private",
         )
-        threading.Thread(target=self._make, daemon=True, name="examples").start()
+        threading.Thread(target=self._make, name="examples").start()
 
     def _make(self) -> None:
         for example in self._all:
-            example.value = example.make()
+            if threading.main_thread().is_alive():  # else the program ends, and waits for this one
+                example.value = example.make()
 
 
 def _mixed(some: list[Path], others: list[Path]) -> list[Path]:

@@ -63,7 +63,7 @@ def interpolation(
         images = strip(pipe, shrunk(examples.neutral[0], 480), 0, NEUTRAL, last, 7)
         return played(images, NEUTRAL, last)
 
-    example = examples.add(player, played_example) if examples.neutral else None
+    worked = [examples.add(player, played_example)] if examples.neutral else []
     with gr.Row():
         gif = gr.DownloadButton("Download GIF", visible=False, elem_classes="save")
         mp4 = gr.DownloadButton(
@@ -75,13 +75,13 @@ def interpolation(
         images = make_strip(photo, visit.faces[face], start, end)
         waiting = gr.update(visible=True, interactive=False, value=None)
         yield played(images, start, end), waiting, waiting
-        name = f"{visit.path.stem}-{start}-to-{end}"
+        way = f"{labels[start]} to {labels[end]}".lower().replace(",", "").replace(" ", "-")
+        name = f"{visit.path.stem}-{way}"
         video = write_strip(images, new_file(f"{name}.mp4"))
         yield gr.skip(), gr.skip(), gr.update(value=str(video), interactive=True)
         clip = write_strip(images, new_file(f"{name}.gif"))
         yield gr.skip(), gr.update(value=str(clip), interactive=True), gr.skip()
 
-    hidden = gr.update(visible=False, value=None)
     edit_when_asked(
         tab,
         active,
@@ -90,7 +90,7 @@ def interpolation(
         [start, end],
         [player, gif, mp4],
         interpolate,
-        lambda: (example and example.value, hidden, hidden),
+        worked,
     )
 
 

@@ -20,6 +20,7 @@ from PIL import Image, ImageOps
 from g2gan import G2GAN
 from g2gan.saving import edited_name, save_like
 from g2gan.shape import PARTS
+from space.examples import Example
 from space.hardware import AT_ONCE
 from space.offers import can_be_dragged
 from space.views import as_data_url
@@ -179,13 +180,19 @@ def small_copy(image: Image.Image, path: Path | None = None) -> str:
     return str(path)
 
 
-def choice_of_parts(pipe: G2GAN, label: str) -> gr.CheckboxGroup:
+def choice_of_parts(pipe: G2GAN, label: str, otherwise: str) -> gr.CheckboxGroup:
     """Puts mouth, eyes and brows on the page, to be edited each or not; hidden where a checkpoint
     edits whole faces only.
+
+    Args:
+        label: what happens to the ticked ones.
+        otherwise: to the others, in a sentence.
     """
     choices = [(part.capitalize(), part) for part in PARTS]
     visible = can_be_dragged(pipe)
-    return gr.CheckboxGroup(choices, value=list(PARTS), label=label, visible=visible)
+    return gr.CheckboxGroup(
+        choices, value=list(PARTS), label=label, info=otherwise, visible=visible
+    )
 
 
 @dataclass(frozen=True)
@@ -228,11 +235,6 @@ def saved(visit: Visit, image: Image.Image, word: str = "edited") -> tuple:
     return gr.skip(), gr.update(value=str(path), interactive=True, label=SAVE)
 
 
-def no_result(example: tuple[str, str] | None = None) -> tuple:
-    """Slider and button without an edit."""
-    return example, gr.update(visible=False, value=None)
-
-
 def edit_when_asked(
     tab: gr.Tab,
     active: gr.State,
@@ -241,14 +243,14 @@ def edit_when_asked(
     options: Sequence[gr.components.Component],
     outputs: Sequence[gr.components.Component],
     edit: Callable[..., Iterator[tuple]],
-    nothing: Callable[[], tuple],
+    examples: Sequence[Example] = (),
 ) -> None:
     """Calls `edit(*visits, *faces, *options)` when one of them changes while its tab is open.
 
     Args:
         active: the open tab's label.
         edit: yields values of `outputs`, better and better ones.
-        nothing: their values while a photo is missing, or while the tab is closed.
+        examples: what outputs show as long as there is no photo at all.
     """
     done = gr.State(None)  # what the outputs show
     count = len(portraits)
@@ -258,18 +260,31 @@ def edit_when_asked(
         downloads = [isinstance(each, gr.DownloadButton) for each in outputs]
         return [gr.update(**changes) if is_one else gr.skip() for is_one in downloads]
 
+    def nothing(photos: Sequence[str | None]) -> list:
+        """Values of the outputs without an edit: never a stranger's beside the visitor's photo."""
+        worked = {} if any(photos) else {each.component: each.value for each in examples}
+        hidden = {gr.Row: {}, gr.DownloadButton: {"value": None}}
+        return [
+            gr.update(visible=False, **hidden[type(each)])
+            if type(each) in hidden
+            else worked.get(each)
+            for each in outputs
+        ]
+
     def run(active: str, done: tuple | None, *values: object) -> Iterator[tuple]:
         keys, people, others = values[:count], values[count : 2 * count], values[2 * count :]
         if active != tab.label or not all(keys):
-            yield *nothing(), None
+            yield *nothing(keys), None
             return
         faces = [int(each["chosen"]) for each in people]
         asked = (*keys, *faces, *map(str, others))
         if asked == done:
             yield (gr.skip(),) * (len(outputs) + 1)
             return
-        # an edit is made: the last one's file is not what is asked for now
-        yield *with_downloads(interactive=False), None
+        # an edit is made: the last one's file is not what is asked for now, another photo's edit
+        # is not even to be seen
+        same = done is not None and done[:count] == keys
+        yield *(with_downloads(interactive=False) if same else nothing(keys)), None
         try:
             for values in edit(*map(visits.get, keys), *faces, *others):
                 yield *values, asked

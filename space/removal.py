@@ -11,7 +11,6 @@ from space.photos import (
     Portrait,
     choice_of_parts,
     edit_when_asked,
-    no_result,
     result,
     saved,
     shown,
@@ -31,10 +30,10 @@ def removal(
 ) -> None:
     """Fills the tab; until there is a photo, it shows one of the examples before and after."""
     gr.Markdown("Takes a smile, or any other expression, off a face.", elem_classes="what")
-    with gr.Row(elem_classes="choices"):
-        parts = choice_of_parts(pipe, "Becomes neutral")
-        everybody = gr.Checkbox(label="Everybody in the photo", visible=False)
     edited = result("Before and after")
+    with gr.Row(elem_classes="choices"):
+        parts = choice_of_parts(pipe, "Becomes neutral", "The rest keeps its expression.")
+        everybody = gr.Checkbox(label="Everybody in the photo", visible=False)
 
     def before_after() -> tuple[str, str]:
         before = shrunk(examples.smiling[0], 800)
@@ -43,7 +42,7 @@ def removal(
             small_copy(image, examples.file(f"{name}.jpg")) for name, image in pair.items()
         )
 
-    example = examples.add(edited.slider, before_after) if examples.smiling else None
+    worked = [examples.add(edited.slider, before_after)] if examples.smiling else []
 
     def remove(visit: Visit, face: int, parts: list[str], everybody: bool) -> Iterator[tuple]:
         image = visit.photo.to_pil(visit.photo.rgb)
@@ -70,5 +69,5 @@ def removal(
         [parts, everybody],
         list(edited),
         remove,
-        lambda: no_result(example and example.value),
+        worked,
     )

@@ -7,7 +7,7 @@ import gradio as gr
 from g2gan import G2GAN
 from space.editor import editor
 from space.offers import can_be_dragged, looks
-from space.photos import Portrait, edit_when_asked, no_result, result, saved, shown
+from space.photos import Portrait, edit_when_asked, result, saved, shown
 from space.visits import Visit, Visits
 
 
@@ -66,4 +66,4 @@ def _by_name(
         yield saved(visit, image, expression)
 
     options = [expression, strength]
-    edit_when_asked(tab, active, visits, [portrait], options, list(edited), synthesize, no_result)
+    edit_when_asked(tab, active, visits, [portrait], options, list(edited), synthesize)

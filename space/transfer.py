@@ -13,7 +13,6 @@ from space.photos import (
     choice_of_parts,
     edit_when_asked,
     face_crop,
-    no_result,
     portrait,
     result,
     saved,
@@ -44,16 +43,16 @@ def transfer(
     gr.Markdown("Two people swap expressions. Choose a second portrait.", elem_classes="what")
     with gr.Row(elem_classes="second"):
         second = portrait(visits, "Second portrait", examples.others)
-    parts = choice_of_parts(pipe, "Swap")
+    parts = choice_of_parts(pipe, "Swap", "For the rest, everyone keeps their own.")
     overview = gr.HTML(
         html_template=(HERE / "overview.html").read_text("utf-8"),
         js_on_load=None,
         elem_classes="overview",
     )
-    example = None
+    worked = []
     if examples.smiling and examples.neutral:
         pair = examples.smiling[0], examples.neutral[-1]
-        example = examples.add(overview, lambda: _overview(pipe, *pair))
+        worked = [examples.add(overview, lambda: _overview(pipe, *pair))]
     with gr.Row(visible=False) as row:
         with gr.Column(min_width=240):
             edit_a = result("First person")
@@ -86,12 +85,7 @@ def transfer(
         [parts],
         [overview, row, *edit_a, *edit_b],
         swap,
-        lambda: (
-            example and example.value,
-            gr.update(visible=False),
-            *no_result(),
-            *no_result(),
-        ),
+        worked,
     )
 
 

@@ -176,6 +176,17 @@ def test_the_page_shows_what_a_tab_does_before_there_is_a_photo(page):
         playwright.expect(panel.locator(shown).first).to_be_visible(timeout=PATIENCE)
 
 
+def test_beside_ones_own_photo_no_worked_example_is_shown(page):
+    playwright.expect(page.locator(".result img").first).to_be_visible(timeout=PATIENCE)
+    panel = open_tab(page, "Transfer")
+    overview = panel.locator(".overview img")
+    playwright.expect(overview.first).to_be_visible(timeout=PATIENCE)
+    page.locator(".side .samples .gallery-item").first.click()
+    playwright.expect(overview).to_have_count(0)  # as long as there is no second person
+    pick(panel)
+    playwright.expect(overview).to_have_count(6, timeout=PATIENCE)
+
+
 @pytest.mark.parametrize(("suffix", "kind"), [(".heic", "HEIF"), (".avif", "AVIF")])
 def test_a_telephones_photo_opens_is_edited_and_comes_back_as_what_it_was(
     page, portrait, tmp_path, suffix, kind

@@ -145,7 +145,7 @@ def test_a_drag_follows_the_finger_and_is_painted_on_the_way(visit, photos, pipe
     preset = saved_preset(page)
     (edit,) = preset.edits
     assert edit.keep_expression
-    assert list(edit.moves) == [48]
+    assert list(edit.moves) == [48, 54]  # both corners
     result = downloaded(page)
     assert result.tobytes() == preset.apply(pipe, photos / "red.png").images[0].tobytes()
     assert page.evaluate("document.documentElement.scrollWidth") <= device["viewport"]["width"]
@@ -186,6 +186,15 @@ def test_the_keyboard_moves_dots_and_mirror_swaps_sides(visit, photos):
     x, y = edit.moves[48]
     assert x == pytest.approx(0, abs=0.01)  # the head may be tilted a little
     assert y == pytest.approx(-0.036, abs=0.002)  # three steps of 0.012 eye distances
+    assert edit.moves[54] == (pytest.approx(-x), pytest.approx(y))  # the other side alike
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_role("button", name="Both sides").click()
+    page.locator(MOUTH_CORNER).focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowUp")
+    page.wait_for_timeout(600)
+    (edit,) = saved_preset(page).edits
+    assert set(edit.moves) == {48}
     page.get_by_role("button", name="Mirror", exact=True).click()
     (edit,) = saved_preset(page).edits
     assert edit.moves == {54: (pytest.approx(-x, abs=1e-4), pytest.approx(y))}
@@ -199,7 +208,7 @@ def test_sliders_mix_and_sides_can_be_set_apart(visit, photos):
 
     slide("Frown to Smile", 0.6)
     assert saved_preset(page).edits[0].expression == {"smile left": 0.6, "smile right": 0.6}
-    page.get_by_label("both sides together").uncheck()
+    page.get_by_role("button", name="Both sides").click()
     slide("Frown to Smile, left", -0.5)  # the picture's left: the person's right
     assert saved_preset(page).edits[0].expression == {"smile left": 0.6, "corner down right": 0.5}
     page.get_by_label("mix several").check()

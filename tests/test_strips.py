@@ -73,6 +73,21 @@ def test_a_gif_goes_there_and_back_again_for_ever(tmp_path):
         assert b"AI" in image.info["comment"]
 
 
+def test_lips_keep_their_colour_in_a_gif_that_is_mostly_skin_and_wall(tmp_path):
+    rows, columns = np.mgrid[:240, :200]
+    grain = np.random.default_rng(0).normal(0, 4, (240, 200, 3))
+    light = (columns / 200 - 0.5)[..., None]
+    skin = np.array((170, 130, 105)) + 120 * light + grain
+    wall = np.array((205, 205, 205)) + 10 * light + grain
+    face = np.hypot((columns - 100) / 70, (rows - 120) / 100) < 1
+    lips = np.hypot((columns - 100) / 14, (rows - 170) / 4) < 1
+    picture = np.where(face[..., None], skin, wall)
+    picture[lips] = (np.array((165, 95, 100)) + 40 * light + grain)[lips]
+    photo = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+    (shown, *_) = read_gif(write_strip([photo] * 2, tmp_path / "a.gif"))
+    np.testing.assert_allclose(shown[lips].mean(0), np.asarray(photo)[lips].mean(0), atol=1)
+
+
 def test_what_does_not_move_does_not_flicker_in_a_gif(tmp_path):
     frames = read_gif(write_strip(moving(), tmp_path / "a.gif"))
     assert all(np.array_equal(frame[:, 150:], frames[0][:, 150:]) for frame in frames)

@@ -9,6 +9,7 @@ const REST = 300; // ms without a change before the sharp preview, if the finger
 const STEP = 0.012; // eye distances that an arrow key moves a dot
 const PHONE = 420; // px of the stage below which dots are few and large
 const STRONGEST = 1.5; // share of an expression
+const FIRST = 11; // expressions that are offered before one asks for more
 
 // Landmarks that move as one; left is the picture's left.
 const DOTS = [
@@ -279,7 +280,7 @@ async function finish(of) {
 // ---- dots
 
 let dragged = null, everyDot = false;
-const DOTS_SHOWN = { few: ["every", "All dots"], every: ["none", "No dots"], none: ["few", "Dots"] };
+const DOTS_SHOWN = { few: ["every", "All dots"], every: ["none", "No dots"], none: ["few", "Few dots"] };
 
 function dots() {
   if (everyDot)
@@ -343,10 +344,16 @@ function nearest(event) {
 
 function moveDot(index, from, by) {
   const next = copy(edit()), [x, y] = alongHead(start().axes, by);
-  for (const landmark of dots()[index][1]) {
+  const { handles, mirror } = session.shape, landmarks = dots()[index][1];
+  const move = (landmark, x, y) => {
     const [x0, y0] = from[landmark] ?? [0, 0];
-    const reach = landmark >= session.shape.handles.length ? 0.16 : 0.9; // eyes turn, they do not leave
+    const reach = landmark >= handles.length ? 0.16 : 0.9; // eyes turn, they do not leave
     next.moves[landmark] = [x0 + x, y0 + y].map((v) => Math.min(Math.max(v, -reach), reach));
+  };
+  for (const landmark of landmarks) {
+    move(landmark, x, y);
+    const twin = mirror[landmark];
+    if (together && !landmarks.includes(twin)) move(twin, -x, y);
   }
   change(next, true);
 }
@@ -387,7 +394,10 @@ svg.addEventListener("dblclick", (event) => {
   const dot = event.target.closest(".dot");
   if (!dot) return;
   const next = copy(edit());
-  for (const landmark of dots()[dot.dataset.dot][1]) delete next.moves[landmark];
+  for (const landmark of dots()[dot.dataset.dot][1]) {
+    delete next.moves[landmark];
+    if (together) delete next.moves[session.shape.mirror[landmark]];
+  }
   change(next);
   commit();
 });
@@ -406,10 +416,11 @@ svg.addEventListener("keydown", (event) => {
 // ---- expressions, shortcuts
 
 function buildLooks(looks) {
-  const button = ({ name, label }) =>
-    `<button type="button" class="look" data-look="${name}" aria-pressed="false"><span class="face"></span><span>${label}</span></button>`;
+  const button = ({ name, label }, i) =>
+    `<button type="button" class="look ${i < FIRST ? "" : "further"}" data-look="${name}" aria-pressed="false"><span class="face"></span><span>${label}</span></button>`;
   find(".looks").innerHTML = [{ name: "", label: "As it is" }, ...looks].map(button).join("");
   find('[data-look=""] .face').style.backgroundImage = `url(${session.answer.small})`;
+  all.hidden = looks.length < FIRST;
 }
 
 async function thumbnails(of) {
@@ -421,6 +432,14 @@ async function thumbnails(of) {
   }
   root.dataset.thumbnails = of.answer.looks.length;
 }
+
+const all = find(".all");
+function showAll(yes) {
+  find(".looks").classList.toggle("whole", yes);
+  all.setAttribute("aria-expanded", yes);
+  all.textContent = yes ? "Fewer expressions" : "More expressions";
+}
+all.addEventListener("click", () => showAll(all.getAttribute("aria-expanded") === "false"));
 
 function chosenLooks() {
   return session.answer.looks.filter(({ name }) => name in edit().expression);
@@ -463,15 +482,20 @@ find(".shortcuts").addEventListener("click", (event) => {
 
 // ---- sliders
 
+let together = true; // what one side does the other does too: dots and sliders
+function setTogether(yes) {
+  together = yes;
+  find('[data-do="sides"]').setAttribute("aria-pressed", yes);
+  buildSliders(session.answer.sliders);
+  refresh();
+}
+
 function slider(attributes, label, value, low, high) {
   return `<input type="range" min="${low}" max="${high}" step="0.02" value="${value}" aria-label="${label}" ${attributes}>`;
 }
 
 function buildSliders(sliders) {
-  const sided = sliders.some(({ sides }) => sides.length > 1);
   find(".fine").hidden = !sliders.length;
-  find(".together").parentElement.hidden = !sided;
-  const together = find(".together").checked;
   find(".sliders").innerHTML = sliders.map(({ less, more, sides }, row) => {
     const what = less ? `${less} to ${more}` : more, low = less ? -1 : 0;
     const inputs = together || sides.length === 1
@@ -481,12 +505,6 @@ function buildSliders(sliders) {
     return `<div class="row">${ends}<span class="inputs">${inputs}</span></div>`;
   }).join("");
 }
-
-find(".together").addEventListener("change", () => {
-  if (!session) return;
-  buildSliders(session.answer.sliders);
-  refresh();
-});
 
 function sideValue([less, more]) {
   const { expression } = edit();
@@ -562,9 +580,9 @@ function refresh() {
     fill(input);
   });
   const uneven = sliders.some(({ sides: [a, b] }) => b && Math.abs(sideValue(a) - sideValue(b)) > 1e-6);
-  if (uneven && find(".together").checked) {
-    find(".together").checked = false;
-    buildSliders(sliders);
+  if (uneven && together) {
+    setTogether(false);
+    return;
   }
   root.querySelectorAll(".sliders input").forEach((input) => {
     const { row, side } = input.dataset;
@@ -618,6 +636,7 @@ async function download(button) {
 const TOOLS = {
   undo: () => travel(-1),
   redo: () => travel(1),
+  sides: () => setTogether(!together),
   mirror: () => { change(mirrored(edit())); commit(); },
   reset: () => { change(untouched()); commit(); },
   everybody: () => {
