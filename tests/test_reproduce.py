@@ -182,6 +182,14 @@ def test_a_prepared_set_is_not_taken_for_one_of_another_split(tmp_path, recogniz
         reproduce(plan)
 
 
+def test_landmarks_given_after_the_set_was_prepared_are_not_passed_over(tmp_path, recognizers):
+    tiny_paper.prepared(tmp_path)
+    (tmp_path / "set").rename(tmp_path / PREPARED)
+    plan = Plan("oulu", tmp_path, tmp_path, narrow("oulu", 5), recognizers, landmarks=tmp_path)
+    with pytest.raises(DataError, match="other landmarks than the given ones; give another --out"):
+        reproduce(plan)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -158,15 +158,25 @@ def prepare_source(
     source, detect = SOURCES[name], landmark_detector()
     reading = source.read(folder, landmarks, detect)
     split = source.divide(reading, split_file, seed)
-    return prepare(reading, split, out, source.channels, source.licence, detect)
+    given = landmarks is not None
+    return prepare(reading, split, out, source.channels, source.licence, detect, given)
 
 
 def prepare(
-    reading: Reading, split: Split, out: Path, channels: int, licence: str, detect: Detect
+    reading: Reading,
+    split: Split,
+    out: Path,
+    channels: int,
+    licence: str,
+    detect: Detect,
+    precomputed: bool = False,
 ) -> list[Skipped]:
     """Write the prepared set to the folder `out`; the manifest comes last and makes it whole.
 
     Pictures and landmarks are brought into `ASSUMED.frame` by the eyes. Pictures are PNG.
+
+    Args:
+        precomputed: whether the user gave landmarks of their own; kept in the manifest.
 
     Returns:
         Everything that the reader and this left out.
@@ -178,7 +188,7 @@ def prepare(
     (out / MANIFEST).unlink(missing_ok=True)
     skipped = list(reading.skipped)
     manifest = {"channels": channels, "licence": licence, "assumed": asdict(ASSUMED)}
-    manifest |= {"parts": {}, "shards": {}}
+    manifest |= {"precomputed_landmarks": precomputed, "parts": {}, "shards": {}}
     for part, people in split.items():
         wanted = [sequence for sequence in reading.sequences if sequence.person in people]
         aligner = _Aligner(channels, detect)

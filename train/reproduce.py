@@ -52,7 +52,7 @@ def reproduce(plan: Plan) -> None:
 
     Raises:
         DataError: the set is missing, too little of it is usable, or it is prepared with another
-            split.
+            split or other landmarks.
         CheckpointError: a recognition network is unusable, or the folder holds a run of other
             settings.
     """
@@ -60,7 +60,7 @@ def reproduce(plan: Plan) -> None:
     judges = {name: plan.load_judge(name) for name in plan.judges}
     prepared = plan.out / PREPARED
     if (prepared / MANIFEST).is_file():
-        check_split(plan)
+        check_prepared(plan)
         print(f"{prepared} is ready")
     elif not is_main:
         wait_for(prepared / MANIFEST)
@@ -131,13 +131,18 @@ def train_row(
     (folder / RUN / STATE).unlink()  # over a gigabyte at full width, and no longer needed
 
 
-def check_split(plan: Plan) -> None:
-    """Raise DataError where the prepared set is divided otherwise than the given file says."""
-    prepared = json.loads((plan.out / PREPARED / SPLIT).read_text("utf-8"))
-    if plan.split and read_split(plan.split, [*prepared["train"], *prepared["test"]]) != prepared:
-        raise DataError(
-            f"{plan.out / PREPARED} was made with another split; give another --out, or delete it"
-        )
+def check_prepared(plan: Plan) -> None:
+    """Raise DataError where the prepared set was made without the given split or landmarks."""
+    prepared = plan.out / PREPARED
+    split = json.loads((prepared / SPLIT).read_text("utf-8"))
+    manifest = json.loads((prepared / MANIFEST).read_text("utf-8"))
+    other = ""
+    if plan.split and read_split(plan.split, [*split["train"], *split["test"]]) != split:
+        other = "another split"
+    elif plan.landmarks and not manifest["precomputed_landmarks"]:
+        other = "other landmarks than the given ones"
+    if other:
+        raise DataError(f"{prepared} was made with {other}; give another --out, or delete it")
 
 
 def settings_record(config: TrainConfig, face_network: str | None, prepared: Path) -> dict:
