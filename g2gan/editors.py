@@ -18,6 +18,7 @@ from g2gan.flow import MARGIN, Edit, apply, base_flow, border_ramp, gates, seams
 from g2gan.folds import folds
 from g2gan.heatmaps import heatmaps
 from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
+from g2gan.lips import LINES, SHADE, resting
 from g2gan.mesh import FACE_OVAL, POINTS
 from g2gan.models.unet_generator import UNetGenerator
 from g2gan.models.warp_generator import WarpGenerator
@@ -138,6 +139,10 @@ class WarpEditor:
             if draft:
                 skin = skin * _in_crop(border_ramp(skin[part].shape[0], AROUND)[..., None], part)
             arrays["shading"] += skin * (folds(source, asked) - 1) * arrays["even"]
+        else:
+            lips = resting(source, asked)[..., None]
+            arrays["erased"] -= lips * (arrays["erased"] + LINES)
+            arrays["colour"] *= 1 - SHADE * lips * arrays["mask"]
         fine = () if draft else seams(source, asked, inner, scale_of(matrix))
         inner += arrays["residual"]
         edit = Edit(

@@ -80,8 +80,8 @@ class Edit:
         shading: (side, side, 3) float32, added to the warped photo, in [-1, 1].
         mask: (side, side) float32 in [0, 1], where `colour` takes the photo's place.
         colour: (side, side, 3) float32 in [0, 1].
-        erased: (side, side) float32 in [0, 1], the share that goes of lines finer than `even`;
-            None where none does.
+        erased: (side, side) float32 in [-1, 1], the share that goes of lines finer than `even`;
+            negative, dark ones grow by it. None where nothing does.
         even: (side, side, 3) float32 in [0, 1], the warped crop without its finest detail.
         seams: the flow where it jumps, finer, where the photo is finer than the crop.
         target: (478, 3), the face as it will be, in crop pixels: where teeth are carved into what
@@ -331,8 +331,8 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
     """The edit in the photo, at the photo's own resolution.
 
     `out = mask * colour + (1 - mask) * (moved + shading - erased * lines(moved - even))` with
-    `moved = photo(x + flow(x))` and lines being what exceeds `GRAIN`; pixels that neither move nor
-    change colour are copied bit for bit.
+    `moved = photo(x + flow(x))` and lines being what exceeds `GRAIN`, dark ones alone where they
+    grow; pixels that neither move nor change colour are copied bit for bit.
 
     Args:
         photo: (H, W, 3) uint8.
@@ -377,12 +377,13 @@ def apply(photo: np.ndarray, matrix: np.ndarray, edit: Edit) -> tuple[np.ndarray
         _smooth_steps(warped[part], jumping)
     if edit.erased is not None:
         erased = at_photo(edit.erased, 0)
-        part = _where(erased > UNPAINTED)
+        part = _where(np.abs(erased) > UNPAINTED)
         if erased[part].size:
             lines = _lines(
                 cv2.subtract(warped[part], at_photo(edit.even * 255, 0, part), dtype=cv2.CV_32F)
             )
-            shading[part] -= cv2.multiply(lines, cv2.merge([erased[part]] * 3))
+            share = cv2.merge([erased[part]] * 3)
+            shading[part] -= np.where(share < 0, np.minimum(lines, 0), lines) * share
     new = cv2.add(warped, shading, dtype=cv2.CV_8U)  # rounds and saturates
     part = _where(mask > 0)
     if mask[part].size:
@@ -475,7 +476,7 @@ def _remap(photo: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def _lit(edit: Edit) -> np.ndarray:
     """Where shading or erasing changes the crop, boolean (side, side)."""
     lit = _largest(edit.shading) > UNLIT
-    return lit if edit.erased is None else lit | (edit.erased > UNPAINTED)
+    return lit if edit.erased is None else lit | (np.abs(edit.erased) > UNPAINTED)
 
 
 def _largest(field: np.ndarray) -> np.ndarray:
