@@ -280,7 +280,7 @@ async function finish(of) {
 // ---- dots
 
 let dragged = null, everyDot = false;
-const DOTS_SHOWN = { few: ["every", "All dots"], every: ["none", "No dots"], none: ["few", "Few dots"] };
+const DOTS_SHOWN = { few: ["every", "Few dots"], every: ["none", "All dots"], none: ["few", "No dots"] };
 
 function dots() {
   if (everyDot)
