@@ -21,7 +21,7 @@ from g2gan.errors import CheckpointError
 from g2gan.models.unet_generator import UNetGenerator
 from hub_upload import checkpoint_files
 from train.config import PRESETS
-from train.paper_data import PaperSet
+from train.paper_data import MANIFEST, PaperSet
 from train.paper_plan import CHECKPOINT, PREPARED, REPORT, RUN, Plan
 from train.recognizers import convert, load_recognizer
 from train.reproduce import dry_run, main, reproduce, train_row
@@ -186,7 +186,13 @@ def test_landmarks_given_after_the_set_was_prepared_are_not_passed_over(tmp_path
     tiny_paper.prepared(tmp_path)
     (tmp_path / "set").rename(tmp_path / PREPARED)
     plan = Plan("oulu", tmp_path, tmp_path, narrow("oulu", 5), recognizers, landmarks=tmp_path)
-    with pytest.raises(DataError, match="other landmarks than the given ones; give another --out"):
+    said = "other landmarks than the given ones; give another --out"
+    with pytest.raises(DataError, match=said):
+        reproduce(plan)
+    manifest = json.loads((tmp_path / PREPARED / MANIFEST).read_text("utf-8"))
+    del manifest["precomputed_landmarks"]  # as of before it was kept
+    (tmp_path / PREPARED / MANIFEST).write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(DataError, match=said):
         reproduce(plan)
 
 

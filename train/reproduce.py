@@ -139,7 +139,7 @@ def check_prepared(plan: Plan) -> None:
     other = ""
     if plan.split and read_split(plan.split, [*split["train"], *split["test"]]) != split:
         other = "another split"
-    elif plan.landmarks and not manifest["precomputed_landmarks"]:
+    elif plan.landmarks and not manifest.get("precomputed_landmarks"):
         other = "other landmarks than the given ones"
     if other:
         raise DataError(f"{prepared} was made with {other}; give another --out, or delete it")
