@@ -45,6 +45,7 @@ class Frame:
 WORKING = Frame(side=256, eye_distance=0.28, eye_line=0.32)
 EVALUATION = Frame(side=128, eye_distance=0.36, eye_line=0.32)
 PAPER = Frame(side=128, eye_distance=46 / 128, eye_line=40 / 128)  # `train.paper` says why
+WHOLE = (slice(0, WORKING.side), slice(0, WORKING.side))  # rows and columns of the working crop
 
 
 def eye_centres(mesh: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

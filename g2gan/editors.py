@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from g2gan.alignment import PAPER, WORKING, crop, eye_centres, scale_of, transform
+from g2gan.alignment import PAPER, WHOLE, WORKING, crop, eye_centres, scale_of, transform
 from g2gan.eyes import put_eyes
 from g2gan.flow import MARGIN, Edit, apply, base_flow, border_ramp, gates, seams
 from g2gan.folds import folds
@@ -30,10 +30,9 @@ HANDLES = list(LANDMARKS_68)
 SOFT_EDGE = 12  # pixels of the paper's crop in which painting fades at its border
 ROUND_FACE = 4  # pixels of it that painting reaches past the face oval, before it fades
 SURROUNDINGS = 1.0  # widths of a face that a detector sees on each side when it looks again
-WHOLE = (slice(0, WORKING.side), slice(0, WORKING.side))  # of the working crop
 # What a draft's network sees of it: where it moves by more than so many pixels, or by that share of
 # the most, and so many pixels around
-MOVES, OF_MOST, AROUND = 1.5, 0.1, 12
+MOVES, OF_MOST, AROUND = 2.5, 0.1, 12
 
 
 @dataclass(frozen=True)
@@ -135,10 +134,10 @@ class WarpEditor:
         fields = predict(*(_tensor(array, device) for array in seen))
         arrays = {name: _in_crop(_array(field), part) for name, field in fields._asdict().items()}
         if network is self.synthesis:
-            skin = allowed[1][..., None]
+            skin = allowed[1][part][..., None]
             if draft:
-                skin = skin * _in_crop(border_ramp(skin[part].shape[0], AROUND)[..., None], part)
-            arrays["shading"] += skin * (folds(source, asked) - 1) * arrays["even"]
+                skin = skin * border_ramp(len(skin), AROUND)[..., None]
+            arrays["shading"][part] += skin * (folds(source, asked, part) - 1) * arrays["even"][part]
         else:
             lips = resting(source, asked)[..., None]
             arrays["erased"] -= lips * (arrays["erased"] + LINES)

@@ -15,7 +15,7 @@ from importlib.resources import files
 import cv2
 import numpy as np
 
-from g2gan.alignment import WORKING, eye_centres
+from g2gan.alignment import WHOLE, eye_centres
 from g2gan.mesh import MIRROR
 
 ALONG, ACROSS = 32, 57  # samples along a fold, and across it
@@ -106,16 +106,21 @@ def drawn() -> Profile:
     return Profile(np.float32(np.outer(along, section)), DRAWN / DEPTH)
 
 
-def folds(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """What folds multiply the skin's colour with, (side, side, 3) float32.
+def folds(
+    source: np.ndarray, target: np.ndarray, part: tuple[slice, slice] = WHOLE
+) -> np.ndarray:
+    """What folds multiply the skin's colour with, (h, w, 3) float32.
 
     Args:
         source, target: (478, 3) meshes in crop pixels, before and after.
+        part: rows and columns of the crop.
 
     Returns:
         1 where nothing changes.
     """
-    depth = np.zeros((WORKING.side, WORKING.side), np.float32)
+    rows, columns = part
+    first = np.array([columns.start, rows.start])
+    depth = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.float32)
     right, left = eye_centres(target)
     unit = np.hypot(*(left - right))
     for fold in FOLDS:
@@ -123,9 +128,11 @@ def folds(source: np.ndarray, target: np.ndarray) -> np.ndarray:
         for mirrored in (False, True):
             moved = min(movement(fold, source, target, mirrored), MOST)
             if moved > LEAST:
-                part, at = _nearest(*line(fold, target, mirrored), unit)
-                light = cv2.remap(profile.light, *at, cv2.INTER_LINEAR)
-                depth[part] += DEPTH * fold.share * profile.growth * moved * light
+                points, normals = line(fold, target, mirrored)
+                near, at = _nearest(points - first, normals, unit, depth.shape)
+                if depth[near].size:
+                    light = cv2.remap(profile.light, *at, cv2.INTER_LINEAR)
+                    depth[near] += DEPTH * fold.share * profile.growth * moved * light
     return np.exp(depth[..., None] * TINT)
 
 
@@ -162,17 +169,17 @@ def line(fold: Fold, mesh: np.ndarray, mirrored: bool) -> tuple[np.ndarray, np.n
 
 
 def _nearest(
-    points: np.ndarray, normals: np.ndarray, unit: float
+    points: np.ndarray, normals: np.ndarray, unit: float, size: tuple[int, ...]
 ) -> tuple[tuple[slice, slice], tuple[np.ndarray, np.ndarray]]:
-    """Where the crop's pixels near a fold lie in its profile.
+    """Where the pixels near a fold lie in its profile, of a part of the crop of some size (h, w).
 
     Returns:
-        Rows and columns of the crop, and column and row of the profile there; those that are not
+        Rows and columns of the part, and column and row of the profile there; those that are not
         near, or are past its ends, lie on its rim, where it is 0.
     """
     reach = REACH * unit
-    low = np.clip(np.floor(points.min(0) - reach).astype(int), 0, WORKING.side)
-    high = np.clip(np.ceil(points.max(0) + reach).astype(int) + 1, 0, WORKING.side)
+    low = np.clip(np.floor(points.min(0) - reach).astype(int), 0, size[::-1])
+    high = np.clip(np.ceil(points.max(0) + reach).astype(int) + 1, 0, size[::-1])
     pixels = np.stack(np.meshgrid(*(np.arange(*ends) for ends in zip(low, high, strict=True))), -1)
     # |pixel - point|^2 is least where pixel . point - |point|^2 / 2 is greatest: far quicker
     place = (pixels @ points.T - (points**2).sum(1) / 2).argmax(-1)

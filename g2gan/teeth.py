@@ -83,6 +83,8 @@ def carve(
     if (lips[list(LOWER), 1] - lips[list(UPPER), 1]).max() < CLOSED:
         return painted
     part = _box(lips[list(INNER_LIPS)], to_lips, share.shape)
+    if not share[part].size:  # the photo ends above the mouth
+        return painted
     rows, columns = (np.arange(each.start, each.stop) for each in part)
     x, y = (axis[0] * columns + axis[1] * rows[:, None] + axis[2] for axis in to_lips)
     pixel = np.hypot(*to_lips[:, 0])  # in eye distances

@@ -50,6 +50,7 @@ class Visit:
     pipe: G2GAN
     seen: float = field(default_factory=time.monotonic)
     newest: int = 0  # the last preview that was asked for
+    painting: threading.Lock = field(default_factory=threading.Lock)  # one preview after the other
     _starts: dict[tuple[int, bool], Start] = field(default_factory=dict)
     _saved: TemporaryDirectory | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)

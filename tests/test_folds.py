@@ -41,6 +41,16 @@ def one_sided(mesh: np.ndarray, smiling: np.ndarray) -> np.ndarray:
     return half
 
 
+def test_a_part_of_the_crop_has_the_whole_one_s_folds():
+    rest, smiling = faces(1.0)
+    part = (slice(90, 200), slice(40, 170))
+    whole = folds(rest, smiling)
+    np.testing.assert_allclose(folds(rest, smiling, part), whole[part], atol=1e-5)
+    assert (whole[part] != 1).any()
+    far = (slice(0, 8), slice(0, 8))
+    np.testing.assert_array_equal(folds(rest, smiling, far), np.ones((8, 8, 3), np.float32))
+
+
 def test_a_face_that_does_not_smile_is_left_bit_for_bit():
     rest, smiling = faces(1.0)
     assert np.array_equal(folds(rest, rest), np.ones((256, 256, 3), np.float32))

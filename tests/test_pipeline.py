@@ -123,7 +123,7 @@ def test_a_draft_is_nearly_the_same_picture():
         for draft in (False, True)
     )
     # a draft's network looks once, not at the mirror image too, and only at what moves
-    assert np.abs(draft - whole).mean() < 0.36 * np.abs(whole - photo).mean()
+    assert np.abs(draft - whole).mean() < 0.4 * np.abs(whole - photo).mean()
     mouth = face.landmarks[48:68].astype(int)
     part = np.s_[mouth[:, 1].min() : mouth[:, 1].max(), mouth[:, 0].min() : mouth[:, 0].max()]
     assert np.abs(draft - whole)[part].mean() < 0.1 * np.abs(whole - photo)[part].mean()

@@ -52,6 +52,11 @@ def test_a_closed_mouth_s_paint_is_left_bit_for_bit():
     np.testing.assert_array_equal(carved(strip, shut), strip)
 
 
+def test_a_picture_that_ends_above_the_mouth_is_left_as_it_is():
+    above = painted(WHITE)[: int(laughing()[list(INNER_LIPS), 1].min()) - 20]
+    np.testing.assert_array_equal(carved(above, laughing()), above)
+
+
 @pytest.mark.parametrize("colour", [LIP, (150.0, 70.0, 60.0), (30.0, 25.0, 25.0)])
 def test_lips_gums_and_darkness_are_left_as_they_are(colour):
     strip = painted(colour)

@@ -4,7 +4,7 @@
 // A face's edit is an entry of a preset: {expression, moves, keep_expression}.
 
 const FINEST = 768, COARSEST = 512; // pixels of the stage's long side
-const FLYING = [3, 6]; // previews under way at once: near the server, and however far it is
+const FLYING = [2, 6]; // previews under way at once: near the server, and however far it is
 const REST = 300; // ms without a change before the sharp preview, if the finger still holds on
 const STEP = 0.012; // eye distances that an arrow key moves a dot
 const PHONE = 420; // px of the stage below which dots are few and large
@@ -150,7 +150,8 @@ async function change(next, moving = false) {
   const of = session, edits = visit.edits;
   edits[of.face] = next;
   visit.file = null;
-  refresh();
+  if (!dragged?.shown) refresh(); // a dot that goes on moving changes no button
+  if (dragged) dragged.shown = true;
   if (!next.keep_expression && !of.plain) await neutral(of);
   if (of === session && visit.edits[of.face] === next) {
     draw();
@@ -307,16 +308,22 @@ function place([, points, shown]) {
 function placeDots() {
   const shown = dots(); // asked for once: the page is laid out for it
   if (svg.childElementCount !== LINES.length + shown.length) return;
+  if (dragged) { // the others are out of sight
+    moveTo(svg.querySelector(".held"), shown[dragged.index]);
+    return;
+  }
   svg.querySelectorAll(".line").forEach((path, i) => {
     const [from, to, closed] = LINES[i];
     const points = session.shape.handles.slice(from, to)
       .map((p) => `${1000 * session.mesh[2 * p]} ${1000 * session.mesh[2 * p + 1]}`);
     path.setAttribute("d", `M${points.join("L")}${closed ? "Z" : ""}`);
   });
-  svg.querySelectorAll(".dot").forEach((node, i) => {
-    const [x, y] = place(shown[i]);
-    node.setAttribute("transform", `translate(${1000 * x} ${1000 * y})`);
-  });
+  svg.querySelectorAll(".dot").forEach((node, i) => moveTo(node, shown[i]));
+}
+
+function moveTo(node, dot) {
+  const [x, y] = place(dot);
+  node.setAttribute("transform", `translate(${1000 * x} ${1000 * y})`);
 }
 
 function sizeDots() {
@@ -388,6 +395,7 @@ for (const end of ["pointerup", "pointercancel"])
     const { moved } = dragged;
     dragged = null;
     delete root.dataset.dragging;
+    placeDots();
     if (moved) commit();
   });
 svg.addEventListener("dblclick", (event) => {
