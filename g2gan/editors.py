@@ -137,7 +137,8 @@ class WarpEditor:
             skin = allowed[1][part][..., None]
             if draft:
                 skin = skin * border_ramp(len(skin), AROUND)[..., None]
-            arrays["shading"][part] += skin * (folds(source, asked, part) - 1) * arrays["even"][part]
+            darker = folds(source, asked, part) - 1
+            arrays["shading"][part] += skin * darker * arrays["even"][part]
         else:
             lips = resting(source, asked)[..., None]
             arrays["erased"] -= lips * (arrays["erased"] + LINES)

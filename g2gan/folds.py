@@ -106,9 +106,7 @@ def drawn() -> Profile:
     return Profile(np.float32(np.outer(along, section)), DRAWN / DEPTH)
 
 
-def folds(
-    source: np.ndarray, target: np.ndarray, part: tuple[slice, slice] = WHOLE
-) -> np.ndarray:
+def folds(source: np.ndarray, target: np.ndarray, part: tuple[slice, slice] = WHOLE) -> np.ndarray:
     """What folds multiply the skin's colour with, (h, w, 3) float32.
 
     Args:
