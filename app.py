@@ -52,7 +52,7 @@ LAUNCH = {
 
 HEADING = """
 # Change the expression in a portrait
-Take a smile off, put one on, or swap it with somebody else's. Only the face changes.
+Take a smile off, put one on, or swap it with somebody else's. Away from the face, nothing changes.
 """
 CONSENT = """
 **Only photos of people who agreed to it.** Say that a picture was edited when you share it. Photos

@@ -42,8 +42,12 @@ class Examples:
 
     @property
     def others(self) -> list[Path]:
-        """Second people, so that they differ from the first ones."""
-        return _mixed(self.neutral, self.smiling)[-8:]
+        """Second people, who differ from the first ones; every other one smiles."""
+        people = _mixed(self.neutral, self.smiling)[-8:]
+        smiling = {_person(path): path for path in self.smiling}
+        return [
+            smiling.get(_person(path), path) if i % 2 else path for i, path in enumerate(people)
+        ]
 
     def file(self, name: str) -> Path:
         """Where to write a file that an example shows."""

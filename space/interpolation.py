@@ -12,13 +12,18 @@ from g2gan.images import open_photo
 from g2gan.strips import LONGEST, write_strip
 from space.examples import Examples
 from space.offers import looks
-from space.photos import Portrait, edit_when_asked, new_file, shrunk
+from space.photos import SAVING, Portrait, edit_when_asked, new_file, shrunk
 from space.views import as_data_url
 from space.visits import Visit, Visits
 
 OWN, NEUTRAL = "own", "neutral"  # the photo's own expression, and none
 FRAMES = 17  # of a strip; odd, so that one lies in the middle
 STAGE = 640  # pixels of a frame's longer side on the page
+GIF, MP4 = (
+    f"Download {kind} ({LONGEST[suffix]} px)"
+    for kind, suffix in (("GIF", ".gif"), ("video", ".mp4"))
+)
+MAKING = "Painting the pictures, a few seconds …"
 HERE = Path(__file__).parent
 
 
@@ -37,12 +42,16 @@ def interpolation(
         make_strip: `strip` without its first argument.
         examples: a strip of one is shown until there is a photo.
     """
-    gr.Markdown("Goes from one expression to another, step by step.", elem_classes="what")
+    gr.Markdown("Moves from one expression to another and back.", elem_classes="what")
     choices = choices_of(pipe)
     last = "happiness" if "happiness" in pipe.expressions else choices[-1][1]
-    with gr.Row(elem_classes="ends"):
-        start = gr.Dropdown(choices, value=NEUTRAL, label="From", filterable=False)
-        end = gr.Dropdown(choices, value=last, label="To", filterable=False)
+    offered = [{"name": name, "label": label} for label, name in choices]
+    ends = gr.HTML(
+        {"start": NEUTRAL, "end": last, "choices": offered},
+        html_template=(HERE / "ends.html").read_text("utf-8"),
+        js_on_load=(HERE / "ends.js").read_text("utf-8"),
+        elem_classes="ends",
+    )
     labels = {name: label for label, name in choices}
 
     def played(images: list[Image.Image], start: str, end: str) -> dict:
@@ -65,29 +74,29 @@ def interpolation(
 
     worked = [examples.add(player, played_example)] if examples.neutral else []
     with gr.Row():
-        gif = gr.DownloadButton("Download GIF", visible=False, elem_classes="save")
-        mp4 = gr.DownloadButton(
-            "Download video (MP4)", visible=False, variant="primary", elem_classes="save"
-        )
+        gif = gr.DownloadButton(GIF, visible=False, elem_classes="save")
+        mp4 = gr.DownloadButton(MP4, visible=False, variant="primary", elem_classes="save")
 
-    def interpolate(visit: Visit, face: int, start: str, end: str) -> Iterator[tuple]:
+    def interpolate(visit: Visit, face: int, ends: dict) -> Iterator[tuple]:
+        start, end = ends["start"], ends["end"]
         photo = visit.photo.to_pil(visit.photo.rgb)
+        yield {"making": MAKING}, gr.skip(), gr.skip()
         images = make_strip(photo, visit.faces[face], start, end)
-        waiting = gr.update(visible=True, interactive=False, value=None)
+        waiting = gr.update(visible=True, interactive=False, value=None, label=SAVING)
         yield played(images, start, end), waiting, waiting
         way = f"{labels[start]} to {labels[end]}".lower().replace(",", "").replace(" ", "-")
         name = f"{visit.path.stem}-{way}"
         video = write_strip(images, new_file(f"{name}.mp4"))
-        yield gr.skip(), gr.skip(), gr.update(value=str(video), interactive=True)
+        yield gr.skip(), gr.skip(), gr.update(value=str(video), interactive=True, label=MP4)
         clip = write_strip(images, new_file(f"{name}.gif"))
-        yield gr.skip(), gr.update(value=str(clip), interactive=True), gr.skip()
+        yield gr.skip(), gr.update(value=str(clip), interactive=True, label=GIF), gr.skip()
 
     edit_when_asked(
         tab,
         active,
         visits,
         [portrait],
-        [start, end],
+        [ends],
         [player, gif, mp4],
         interpolate,
         worked,

@@ -32,6 +32,13 @@ FACES = 8  # to choose from, the largest of a photo
 CHIP, THUMBNAIL = 112, 192  # pixels of a face to choose, and of an example
 NOBODY = {"faces": [], "chosen": 0}
 INVITATION = "Choose a portrait\nupload, camera or clipboard"
+ANOTHER = """() => {{
+  const frame = document.getElementById("{frame}");
+  frame.querySelector('[aria-label="Remove Image"]')?.click();
+  const chooser = () => frame.querySelector("input[type=file]");
+  const wait = setInterval(() => chooser() && (clearInterval(wait), chooser().click()), 30);
+  setTimeout(clearInterval, 3000, wait);
+}}"""  # what the upload needs two clicks for
 CLICKED = """
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -66,7 +73,8 @@ def portrait(visits: Visits, label: str, examples: Sequence[Path] = ()) -> Portr
     """
     # Progress is shown on what surrounds the picture: Gradio puts that up anew when a photo comes,
     # and would go on drawing the old one's clock, for nobody, as long as the page is open
-    with gr.Column(min_width=0, elem_classes="frame") as frame:
+    name = label.lower().replace(" ", "-")
+    with gr.Column(min_width=0, elem_id=name, elem_classes="frame") as frame:
         picture = gr.Image(
             label=label,
             type="filepath",
@@ -75,6 +83,8 @@ def portrait(visits: Visits, label: str, examples: Sequence[Path] = ()) -> Portr
             buttons=[],
             elem_classes="portrait",
         )
+        another = gr.Button("Another photo", size="sm", elem_classes="another")
+    another.click(None, js=ANOTHER.format(frame=name), api_visibility="private")
     trouble = gr.HTML(elem_classes="trouble")
     people = gr.HTML(
         NOBODY,
@@ -208,15 +218,23 @@ class Result:
 
 def result(label: str) -> Result:
     """Puts a before/after slider and a download button on the page."""
-    slider = gr.ImageSlider(
+    return Result(before_and_after(label), download_button())
+
+
+def before_and_after(label: str) -> gr.ImageSlider:
+    """Puts a slider on the page that wipes from a photo to its edit."""
+    return gr.ImageSlider(
         label=label,
         interactive=False,
         buttons=["fullscreen"],
         max_height=560,
         elem_classes="result",
     )
-    download = gr.DownloadButton(SAVE, visible=False, variant="primary", elem_classes="save")
-    return Result(slider, download)
+
+
+def download_button(label: str = SAVE) -> gr.DownloadButton:
+    """Puts a button on the page that comes with an edit."""
+    return gr.DownloadButton(label, visible=False, variant="primary", elem_classes="save")
 
 
 def shown(visit: Visit, image: Image.Image) -> tuple:
@@ -228,11 +246,11 @@ def shown(visit: Visit, image: Image.Image) -> tuple:
     )
 
 
-def saved(visit: Visit, image: Image.Image, word: str = "edited") -> tuple:
+def saved(visit: Visit, image: Image.Image, word: str = "edited", label: str = SAVE) -> tuple:
     """Slider and button when its file is written, in the photo's own format."""
     original = visit.original()
     path = save_like(original, image, new_file(edited_name(original, word)))
-    return gr.skip(), gr.update(value=str(path), interactive=True, label=SAVE)
+    return gr.skip(), gr.update(value=str(path), interactive=True, label=label)
 
 
 def edit_when_asked(

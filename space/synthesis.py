@@ -24,10 +24,7 @@ def synthesis(
 def _by_hand(
     pipe: G2GAN, visits: Visits, tab: gr.Tab, active: gr.State, portrait: Portrait
 ) -> None:
-    gr.Markdown(
-        "Choose a portrait, then drag the dots on the face or pick an expression.",
-        elem_classes="what",
-    )
+    gr.Markdown("Drag the dots on the face, or pick an expression.", elem_classes="what")
     stage = editor(pipe, visits)
     quietly = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 

@@ -10,11 +10,13 @@ from g2gan import G2GAN, Face
 from space.examples import Examples
 from space.photos import (
     Portrait,
+    Result,
+    before_and_after,
     choice_of_parts,
+    download_button,
     edit_when_asked,
     face_crop,
     portrait,
-    result,
     saved,
     shown,
     shrunk,
@@ -22,6 +24,7 @@ from space.photos import (
 from space.views import as_data_url
 from space.visits import Visit, Visits
 
+DOWNLOADS = ("Download the first person", "Download the second person")
 CROP = 320  # pixels of a face in the overview
 HERE = Path(__file__).parent
 
@@ -53,11 +56,13 @@ def transfer(
     if examples.smiling and examples.neutral:
         pair = examples.smiling[0], examples.neutral[-1]
         worked = [examples.add(overview, lambda: _overview(pipe, *pair))]
+    with gr.Row():
+        download_a, download_b = map(download_button, DOWNLOADS)
     with gr.Row(visible=False) as row:
-        with gr.Column(min_width=240):
-            edit_a = result("First person")
-        with gr.Column(min_width=240):
-            edit_b = result("Second person")
+        edits = [
+            Result(before_and_after(label), download)
+            for label, download in (("First person", download_a), ("Second person", download_b))
+        ]
 
     def swap(visit_a: Visit, visit_b: Visit, a: int, b: int, parts: list[str]) -> Iterator[tuple]:
         photos = [visit.photo.to_pil(visit.photo.rgb) for visit in (visit_a, visit_b)]
@@ -74,8 +79,12 @@ def transfer(
             )
         ]
         yield {"rows": rows}, visible, *shown(visit_a, b_on_a), *shown(visit_b, a_on_b)
-        file_a, file_b = saved(visit_a, b_on_a, "swapped"), saved(visit_b, a_on_b, "swapped")
-        yield gr.skip(), gr.skip(), *file_a, *file_b
+        yield (
+            gr.skip(),
+            gr.skip(),
+            *saved(visit_a, b_on_a, "swapped", DOWNLOADS[0]),
+            *saved(visit_b, a_on_b, "swapped", DOWNLOADS[1]),
+        )
 
     edit_when_asked(
         tab,
@@ -83,7 +92,7 @@ def transfer(
         visits,
         [first, second],
         [parts],
-        [overview, row, *edit_a, *edit_b],
+        [overview, row, *edits[0], *edits[1]],
         swap,
         worked,
     )

@@ -48,20 +48,23 @@ def open_tab(page: "playwright.Page", name: str) -> "playwright.Locator":
 
 
 def pick(panel: "playwright.Locator") -> None:
-    """Clicks the last example of a tab that has just been opened, when the page listens."""
+    """Clicks a tab's first example, a neutral one, as soon as the page listens."""
     for _ in range(20):
-        panel.locator(".samples .gallery-item").last.click()
+        panel.locator(".samples .gallery-item").first.click()
         with contextlib.suppress(playwright.TimeoutError):
-            panel.get_by_label("Remove Image").wait_for(timeout=5000)
+            panel.get_by_text("Another photo").wait_for(timeout=5000)
             return
 
 
 def choose(page: "playwright.Page", photo: Path) -> None:
     """Gives the page a photo as its visitor's portrait."""
-    clear = page.locator(".side .portrait").get_by_label("Remove Image")
-    if clear.count():
-        clear.click()
-    page.locator(".side .portrait input[type=file]").set_input_files(photo)
+    another = page.locator(".side").get_by_role("button", name="Another photo")
+    if another.is_visible():
+        with page.expect_file_chooser() as chooser:
+            another.click()
+        chooser.value.set_files(photo)
+    else:
+        page.locator(".side .portrait input[type=file]").set_input_files(photo)
 
 
 def download(page: "playwright.Page", folder: Path, number: int = 0) -> Path:
@@ -109,6 +112,22 @@ def test_the_strip_is_scrubbed_and_downloaded_as_video_and_gif(page, tmp_path):
     assert len(before) == 17
     assert sum(before) == 1
     assert sum(after) == 9
+
+
+def test_a_strip_s_ends_are_chosen_and_swapped(page):
+    page.locator(".side .samples .gallery-item").first.click()
+    panel = open_tab(page, "Interpolation")
+    names = panel.locator(".player .names span")
+    playwright.expect(names).to_have_text(["Neutral", "Smile"], timeout=PATIENCE)
+    frames = panel.locator(".stage img")
+    first = frames.first.get_attribute("src")
+    last = frames.last.get_attribute("src")
+    panel.get_by_role("button", name="Swap").click()
+    playwright.expect(names).to_have_text(["Smile", "Neutral"], timeout=PATIENCE)
+    assert frames.first.get_attribute("src") == last
+    assert frames.last.get_attribute("src") == first
+    panel.get_by_label("To", exact=True).select_option("As in the photo")
+    playwright.expect(names).to_have_text(["Smile", "As in the photo"], timeout=PATIENCE)
 
 
 def test_transfer_shows_both_neutral_faces_between_photo_and_swap(page, tmp_path):

@@ -176,6 +176,34 @@ def test_undo_redo_and_reset_show_what_was(visit, photos):
     playwright.expect(page.get_by_role("button", name="Download")).to_be_disabled()
 
 
+def test_compare_shows_the_photo_until_it_is_pressed_again(visit, photos):
+    page = visit(photos / "red.png")
+    photo = seen(page)
+    page.locator(".look[data-look='laugh']").click()
+    settled(page, 1)
+    page.wait_for_selector(f"{EDITOR}[data-sharp='yes']")
+    laugh, compare = seen(page), page.get_by_role("button", name="Compare")
+    compare.click()
+    shows(page, photo)
+    playwright.expect(page.get_by_text("Before", exact=True)).to_be_visible()
+    compare.click()
+    shows(page, laugh)
+    compare.click()
+    page.locator(".look[data-look='']").click()  # "As it is": what is edited is seen
+    playwright.expect(compare).to_have_attribute("aria-pressed", "false")
+    playwright.expect(page.get_by_role("button", name="Download")).to_be_disabled()
+
+
+def test_on_a_telephone_dots_make_way_for_the_face_until_it_is_touched(visit, photos):
+    page = visit(photos / "red.png", TELEPHONE)
+    points = page.locator(f"{EDITOR} .points")
+    playwright.expect(points).to_have_css("opacity", "1")
+    drag(page, -14, -12)
+    playwright.expect(points).to_have_css("opacity", "0")
+    page.locator(f"{EDITOR} .stage").tap(position={"x": 8, "y": 8})
+    playwright.expect(points).to_have_css("opacity", "1")
+
+
 def test_the_keyboard_moves_dots_and_mirror_swaps_sides(visit, photos):
     page = visit(photos / "red.png")
     page.locator(MOUTH_CORNER).focus()
@@ -195,7 +223,7 @@ def test_the_keyboard_moves_dots_and_mirror_swaps_sides(visit, photos):
     page.wait_for_timeout(600)
     (edit,) = saved_preset(page).edits
     assert set(edit.moves) == {48}
-    page.get_by_role("button", name="Mirror", exact=True).click()
+    page.get_by_role("button", name="Swap left and right").click()
     (edit,) = saved_preset(page).edits
     assert edit.moves == {54: (pytest.approx(-x, abs=1e-4), pytest.approx(y))}
 
@@ -215,6 +243,7 @@ def test_sliders_mix_and_sides_can_be_set_apart(visit, photos):
     for look in ("happiness", "laugh"):
         page.locator(f".look[data-look='{look}']").click()
     slide("Laugh", 0.2)
+    playwright.expect(page.locator(".shares output").last).to_have_text("20%")
     (edit,) = saved_preset(page).edits
     assert not edit.keep_expression
     assert edit.expression["happiness"] == 1.0

@@ -56,12 +56,13 @@ function edited() {
 async function ask(name, question) {
   const answer = await server[name](question).catch(() => undefined);
   if (answer?.ok) return answer;
-  say(answer?.error ?? "The server does not answer. Try again in a moment.");
+  say(answer?.error ?? "The server does not answer. Try again in a moment.", true);
   return null;
 }
 
-function say(text) {
+function say(text, trouble = false) {
   find(".said").textContent = text;
+  find(".said").classList.toggle("trouble", trouble);
 }
 
 // ---- a photo comes, or another face of it
@@ -148,6 +149,7 @@ function edit() {
 // paints it on the way as well.
 async function change(next, moving = false) {
   const of = session, edits = visit.edits;
+  compare(false);
   edits[of.face] = next;
   visit.file = null;
   if (!dragged?.shown) refresh(); // a dot that goes on moving changes no button
@@ -167,6 +169,7 @@ function commit() {
   }
   say("");
   refresh();
+  bare(byFinger.matches);
   settle(session);
 }
 
@@ -409,6 +412,15 @@ svg.addEventListener("dblclick", (event) => {
   change(next);
   commit();
 });
+// Under a finger nothing hovers: dots make way for what was done, until the face is touched again.
+const byFinger = matchMedia("(hover: none)");
+function bare(yes) {
+  root.classList.toggle("bare", yes && root.classList.contains("touched"));
+}
+stage.addEventListener("pointerdown", (event) => {
+  if (byFinger.matches) bare(!event.target.closest(".dot") && !root.classList.contains("bare"));
+}, true);
+
 let typed = 0;
 svg.addEventListener("keydown", (event) => {
   const way = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
@@ -456,13 +468,18 @@ function chosenLooks() {
 find(".looks").addEventListener("click", (event) => {
   const name = event.target.closest(".look")?.dataset.look;
   if (name === undefined || !session) return;
+  if (name === "") {
+    change(untouched());
+    commit();
+    return;
+  }
   const next = copy(edit()), chosen = chosenLooks();
   const share = next.expression[name];
-  const mixing = find(".mixing").checked && name && name !== "neutral";
+  const mixing = find(".mixing").checked && name !== "neutral";
   if (!mixing) for (const each of chosen) delete next.expression[each.name];
-  next.keep_expression = name === "";
+  next.keep_expression = false;
   if (mixing && share) delete next.expression[name];
-  else if (name && name !== "neutral") next.expression[name] = mixing && chosen.length ? 0.5 : 1;
+  else if (name !== "neutral") next.expression[name] = mixing && chosen.length ? 0.5 : 1;
   change(next);
   commit();
 });
@@ -508,7 +525,8 @@ function buildSliders(sliders) {
     const what = less ? `${less} to ${more}` : more, low = less ? -1 : 0;
     const inputs = together || sides.length === 1
       ? slider(`data-row="${row}"`, what, 0, low, 1)
-      : ["left", "right"].map((side, i) => slider(`data-row="${row}" data-side="${i}"`, `${what}, ${side}`, 0, low, 1)).join("");
+      : ["left", "right"].map((side, i) =>
+        `<span class="half">${slider(`data-row="${row}" data-side="${i}"`, `${what}, ${side}`, 0, low, 1)}<small aria-hidden="true">${side}</small></span>`).join("");
     const ends = `<span class="less">${less || more}</span><span class="greater">${less ? more : ""}</span>`;
     return `<div class="row">${ends}<span class="inputs">${inputs}</span></div>`;
   }).join("");
@@ -570,7 +588,7 @@ function refresh() {
   const now = edit(), chosen = chosenLooks(), { sliders, shortcuts } = session.answer;
   root.querySelectorAll(".look").forEach((node) => {
     const { look } = node.dataset;
-    const on = look === "" ? now.keep_expression
+    const on = look === "" ? isEmpty(now)
       : look === "neutral" ? !now.keep_expression && !chosen.length : look in now.expression;
     node.setAttribute("aria-pressed", on);
   });
@@ -580,11 +598,13 @@ function refresh() {
     shares.dataset.names = names;
     shares.innerHTML = chosen.map(({ name, label }) => {
       const shown = chosen.length > 1 ? label : "Strength";
-      return `<div class="row"><span class="less">${shown}</span><span class="inputs">${slider(`data-look="${name}"`, shown, 1, 0, STRONGEST)}</span></div>`;
+      return `<div class="row"><span class="less">${shown}</span><output class="greater"></output><span class="inputs">${slider(`data-look="${name}"`, shown, 1, 0, STRONGEST)}</span></div>`;
     }).join("");
   }
   shares.querySelectorAll("input").forEach((input) => {
-    if (input !== sliding) input.value = now.expression[input.dataset.look];
+    const share = now.expression[input.dataset.look];
+    if (input !== sliding) input.value = share;
+    input.closest(".row").querySelector("output").textContent = `${Math.round(100 * share)}%`;
     fill(input);
   });
   const uneven = sliders.some(({ sides: [a, b] }) => b && Math.abs(sideValue(a) - sideValue(b)) > 1e-6);
@@ -606,6 +626,7 @@ function refresh() {
   find('[data-do="everybody"]').hidden = session.answer.faces < 2;
   able.link = able.preset = able.download = any;
   for (const [name, yes] of Object.entries(able)) find(`[data-do="${name}"]`).disabled = !yes;
+  find(".main").title = any ? "" : "Change something first";
   root.classList.toggle("touched", !isEmpty(now));
 }
 
@@ -646,7 +667,8 @@ const TOOLS = {
   redo: () => travel(1),
   sides: () => setTogether(!together),
   mirror: () => { change(mirrored(edit())); commit(); },
-  reset: () => { change(untouched()); commit(); },
+  reset: () => { change(untouched()); setTogether(true); commit(); },
+  compare: () => compare(!root.classList.contains("comparing")),
   everybody: () => {
     for (let face = 0; face < session.answer.faces; face++) visit.edits[face] = copy(edit());
     commit();
@@ -697,24 +719,21 @@ async function applyPreset(text) {
   commit();
 }
 
-const compare = find('[data-do="compare"]');
-function look(original) {
-  if (!session) return;
+// The photo as it was, or again the edit.
+function compare(original) {
+  if (original === root.classList.contains("comparing")) return;
   root.classList.toggle("comparing", original);
-  if (original && !session.kept) {
+  find('[data-do="compare"]').setAttribute("aria-pressed", original);
+  if (original) {
     session.kept = [warp.image, warp.source];
     warp.show(session.original, session.own.mesh);
     warp.draw(session.own.mesh);
-  } else if (!original && session.kept) {
+  } else if (session.kept) {
     warp.show(...session.kept);
     session.kept = null;
     draw();
   }
 }
-compare.addEventListener("pointerdown", () => look(true));
-compare.addEventListener("keydown", (event) => [" ", "Enter"].includes(event.key) && look(true));
-for (const end of ["pointerup", "pointerleave", "pointercancel", "keyup", "blur"])
-  compare.addEventListener(end, () => look(false));
 
 root.addEventListener("keydown", (event) => {
   if (!session || !(event.ctrlKey || event.metaKey)) return;
