@@ -239,6 +239,11 @@ def test_sliders_mix_and_sides_can_be_set_apart(visit, photos):
     page.get_by_role("button", name="Both sides").click()
     slide("Frown to Smile, left", -0.5)  # the picture's left: the person's right
     assert saved_preset(page).edits[0].expression == {"smile left": 0.6, "corner down right": 0.5}
+    page.get_by_role("button", name="Both sides").click()  # and now it is alike on both
+    even = {f"smile {side}": 0.3 for side in ("left", "right")}
+    even |= {f"corner down {side}": 0.25 for side in ("left", "right")}
+    assert saved_preset(page).edits[0].expression == even
+    page.get_by_role("button", name="Undo", exact=True).click()
     page.get_by_label("mix several").check()
     for look in ("happiness", "laugh"):
         page.locator(f".look[data-look='{look}']").click()

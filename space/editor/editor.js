@@ -642,6 +642,19 @@ function mirrored({ expression, moves, keep_expression }) {
   };
 }
 
+// Half an edit, half its mirror image: alike on both sides.
+function evened(own) {
+  const other = mirrored(own), shares = {}, moves = {};
+  for (const { expression, moves: moved } of [own, other]) {
+    for (const [name, share] of Object.entries(expression)) shares[name] = (shares[name] ?? 0) + share / 2;
+    for (const [i, [x, y]] of Object.entries(moved)) {
+      const [x0, y0] = moves[i] ?? [0, 0];
+      moves[i] = [x0 + x / 2, y0 + y / 2];
+    }
+  }
+  return { ...own, expression: shares, moves };
+}
+
 function save(address, name) {
   const link = Object.assign(document.createElement("a"), { href: address, download: name });
   document.body.append(link);
@@ -665,7 +678,11 @@ async function download(button) {
 const TOOLS = {
   undo: () => travel(-1),
   redo: () => travel(1),
-  sides: () => setTogether(!together),
+  sides: () => {
+    if (!together) change(evened(edit()));
+    setTogether(!together);
+    commit();
+  },
   mirror: () => { change(mirrored(edit())); commit(); },
   reset: () => { change(untouched()); setTogether(true); commit(); },
   compare: () => compare(!root.classList.contains("comparing")),
