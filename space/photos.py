@@ -46,6 +46,7 @@ element.addEventListener("click", (event) => {
 });
 """
 HERE = Path(__file__).parent
+SHOWN = "shown-"  # begins the folder's name of what the page shows; no upload's does
 SAVE, SAVING = "Download at full size", "Preparing the download …"
 
 
@@ -97,7 +98,10 @@ def portrait(visits: Visits, label: str, examples: Sequence[Path] = ()) -> Portr
 
     def choose(sent: dict | None, last: str | None) -> tuple:
         visits.close(last)
-        return _opened(visits, sent["path"] if sent else None)
+        path = sent["path"] if sent else None
+        # a picture that is taken away comes along once more, as the value before
+        taken_away = path is None or Path(path).parent.name.startswith(SHOWN)
+        return _opened(visits, None if taken_away else path)
 
     def choose_example(last: str | None, event: gr.EventData) -> tuple:
         visits.close(last)
@@ -155,13 +159,14 @@ def face_crop(rgb: np.ndarray, box: tuple[float, float, float, float], side: int
     return cv2.resize(rgb[rows[:, None], columns], (side, side), interpolation=cv2.INTER_AREA)
 
 
-def new_file(name: str) -> Path:
+def new_file(name: str, prefix: str = "") -> Path:
     """Where to write a file that the page serves; it is deleted within the hour.
 
     Args:
         name: of a look perhaps, and then with a slash.
+        prefix: of the folder's name.
     """
-    folder = Path(get_upload_folder()).resolve() / secrets.token_hex(16)
+    folder = Path(get_upload_folder()).resolve() / f"{prefix}{secrets.token_hex(16)}"
     folder.mkdir(parents=True)
     return folder / name.replace("/", "-").replace("\\", "-")
 
@@ -185,7 +190,7 @@ def small_copy(image: Image.Image, path: Path | None = None) -> str:
         shown = ground.convert("RGB")
     buffer = io.BytesIO()
     shown.save(buffer, "JPEG", quality=90, icc_profile=image.info.get("icc_profile"))
-    path = path or new_file("shown.jpg")
+    path = path or new_file("shown.jpg", SHOWN)
     path.write_bytes(buffer.getvalue())
     return str(path)
 

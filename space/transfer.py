@@ -46,7 +46,6 @@ def transfer(
     gr.Markdown("Two people swap expressions. Choose a second portrait.", elem_classes="what")
     with gr.Row(elem_classes="second"):
         second = portrait(visits, "Second portrait", examples.others)
-    parts = choice_of_parts(pipe, "Swap", "For the rest, everyone keeps their own.")
     overview = gr.HTML(
         html_template=(HERE / "overview.html").read_text("utf-8"),
         js_on_load=None,
@@ -58,6 +57,7 @@ def transfer(
         worked = [examples.add(overview, lambda: _overview(pipe, *pair))]
     with gr.Row():
         download_a, download_b = map(download_button, DOWNLOADS)
+    parts = choice_of_parts(pipe, "Swap", "For the rest, everyone keeps their own.")
     with gr.Row(visible=False) as row:
         edits = [
             Result(before_and_after(label), download)

@@ -152,6 +152,19 @@ def portrait() -> Image.Image:
     return Image.fromarray(rgb)
 
 
+def test_an_example_makes_way_for_another_photo_by_one_button(page, portrait, tmp_path):
+    page.locator(".side .samples .gallery-item").first.click()
+    download(page, tmp_path)
+    portrait.save(tmp_path / "mine.png")
+    with page.expect_file_chooser() as chooser:
+        page.locator(".side").get_by_role("button", name="Another photo").click()
+    page.wait_for_timeout(1000)  # a visitor looks for the file
+    playwright.expect(page.locator(".side .portrait img")).to_have_count(0)
+    chooser.value.set_files(tmp_path / "mine.png")
+    assert download(page, tmp_path).name == "mine-plain.png"
+    playwright.expect(page.get_by_text("deleted from the server meanwhile")).to_have_count(0)
+
+
 def untouched(photo: Path) -> np.ndarray:
     """Where the edit that the page makes leaves a photo as it is, (H, W)."""
     return np.asarray(tiny_pipeline().remove(photo).masks[0]) == 0

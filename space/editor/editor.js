@@ -284,7 +284,7 @@ async function finish(of) {
 // ---- dots
 
 let dragged = null, everyDot = false;
-const DOTS_SHOWN = { few: ["every", "Few dots"], every: ["none", "All dots"], none: ["few", "No dots"] };
+const DOTS_SHOWN = { few: ["every", "few"], every: ["none", "all"], none: ["few", "none"] };
 
 function dots() {
   if (everyDot)
@@ -694,7 +694,7 @@ const TOOLS = {
   dots: (button) => {
     const [shown] = DOTS_SHOWN[root.dataset.dots ?? "few"];
     root.dataset.dots = shown;
-    button.querySelector("span").textContent = DOTS_SHOWN[shown][1];
+    button.querySelector("span").textContent = `Dots: ${DOTS_SHOWN[shown][1]}`;
     everyDot = shown === "every";
     buildDots();
   },
