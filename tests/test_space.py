@@ -22,6 +22,7 @@ from g2gan.mesh import LEFT_EYE, RIGHT_EYE
 from g2gan.preset import FaceEdit, Preset
 from space.editor import SHARP, Server
 from space.edits import asked_mesh, finished
+from space.examples import Examples
 from space.offers import SHORTCUTS, looks, shortcuts, sliders, twins
 from space.photos import saved
 from space.views import View
@@ -322,6 +323,24 @@ def test_a_preview_that_a_newer_one_has_overtaken_is_not_painted(visits, server,
     assert "picture" in server["preview"](ask | {"number": 5})
     assert server["preview"](ask | {"number": 4}) == {"ok": True}
     assert "picture" in server["preview"](ask | {"number": 6})
+
+
+def test_of_previews_that_wait_for_one_only_the_newest_is_painted(visits, server, folder):
+    key = visits.open(folder / "one.png")
+    visit, ask = visits.get(key), {"key": key, "face": 0, "preset": text(SMILE), "draft": True}
+    with ThreadPoolExecutor(2) as pool, visit.painting:  # as if another one was on its way
+        waiting = [pool.submit(server["preview"], ask | {"number": number}) for number in (1, 2)]
+        while visit.newest < 2:
+            time.sleep(0.01)
+    assert ["picture" in answer.result() for answer in waiting] == [False, True]
+
+
+def test_second_people_are_others_than_the_first_offered_and_some_smile():
+    examples = Examples(Path(__file__).parents[1] / "examples")
+    names = [path.stem.rsplit("-", 1) for path in examples.others]
+    assert len({person for person, _ in names}) == len(names) == 8
+    assert {kind for _, kind in names} == {"neutral", "smiling"}
+    assert names[0][0] != examples.portraits[0].stem.rsplit("-", 1)[0]
 
 
 def test_the_finished_file_has_the_photos_size_and_format(visits, server, one):
