@@ -32,13 +32,6 @@ FACES = 8  # to choose from, the largest of a photo
 CHIP, THUMBNAIL = 112, 192  # pixels of a face to choose, and of an example
 NOBODY = {"faces": [], "chosen": 0}
 INVITATION = "Choose a portrait\nupload, camera or clipboard"
-ANOTHER = """() => {{
-  const frame = document.getElementById("{frame}");
-  frame.querySelector('[aria-label="Remove Image"]')?.click();
-  const chooser = () => frame.querySelector("input[type=file]");
-  const wait = setInterval(() => chooser() && (clearInterval(wait), chooser().click()), 30);
-  setTimeout(clearInterval, 3000, wait);
-}}"""  # what the upload needs two clicks for
 CLICKED = """
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button");
@@ -74,8 +67,7 @@ def portrait(visits: Visits, label: str, examples: Sequence[Path] = ()) -> Portr
     """
     # Progress is shown on what surrounds the picture: Gradio puts that up anew when a photo comes,
     # and would go on drawing the old one's clock, for nobody, as long as the page is open
-    name = label.lower().replace(" ", "-")
-    with gr.Column(min_width=0, elem_id=name, elem_classes="frame") as frame:
+    with gr.Column(min_width=0, elem_classes="frame") as frame:
         picture = gr.Image(
             label=label,
             type="filepath",
@@ -84,8 +76,9 @@ def portrait(visits: Visits, label: str, examples: Sequence[Path] = ()) -> Portr
             buttons=[],
             elem_classes="portrait",
         )
-        another = gr.Button("Another photo", size="sm", elem_classes="another")
-    another.click(None, js=ANOTHER.format(frame=name), api_visibility="private")
+        another = gr.UploadButton(
+            "Another photo", file_types=["image"], size="sm", elem_classes="another"
+        )
     trouble = gr.HTML(elem_classes="trouble")
     people = gr.HTML(
         NOBODY,
@@ -109,6 +102,7 @@ def portrait(visits: Visits, label: str, examples: Sequence[Path] = ()) -> Portr
 
     hidden = {"api_visibility": "private", "outputs": outputs, "show_progress_on": [frame]}
     gr.on([picture.input, picture.clear], choose, [picture, key], preprocess=False, **hidden)
+    another.upload(choose, [another, key], preprocess=False, **hidden)
     if examples:
         samples = gr.HTML(
             [_sample(path) for path in examples],

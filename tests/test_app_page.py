@@ -58,6 +58,7 @@ def pick(panel: "playwright.Locator") -> None:
 
 def choose(page: "playwright.Page", photo: Path) -> None:
     """Gives the page a photo as its visitor's portrait."""
+    page.wait_for_timeout(500)  # what the page is told of the last one is on its way
     another = page.locator(".side").get_by_role("button", name="Another photo")
     if another.is_visible():
         with page.expect_file_chooser() as chooser:
@@ -158,10 +159,15 @@ def test_an_example_makes_way_for_another_photo_by_one_button(page, portrait, tm
     portrait.save(tmp_path / "mine.png")
     with page.expect_file_chooser() as chooser:
         page.locator(".side").get_by_role("button", name="Another photo").click()
-    page.wait_for_timeout(1000)  # a visitor looks for the file
-    playwright.expect(page.locator(".side .portrait img")).to_have_count(0)
+    playwright.expect(page.locator(".side .portrait img")).to_be_visible()  # it may be cancelled
+    shown = page.locator(".result img").last
+    before = shown.get_attribute("src")
     chooser.value.set_files(tmp_path / "mine.png")
+    playwright.expect(shown).not_to_have_attribute("src", before)
     assert download(page, tmp_path).name == "mine-plain.png"
+    page.locator(".side .portrait").get_by_label("Remove Image").click()
+    playwright.expect(page.locator(".side .portrait input[type=file]")).to_be_attached()
+    playwright.expect(page.locator(".result img").first).to_be_visible()  # the example, again
     playwright.expect(page.get_by_text("deleted from the server meanwhile")).to_have_count(0)
 
 
