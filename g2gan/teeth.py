@@ -23,17 +23,17 @@ SHADE = np.array([1.0, 1.0, 1.0, 0.80, 0.68, 0.55, 0.45])  # premolars and molar
 CROWN = 0.175  # height of an incisor's crown
 ABOVE_LIP = 0.018  # between the edges of the teeth and the lower lip
 LEAST_ABOVE = 0.004  # the same, wherever a person's own teeth reach lower
-BRIGHTER = 1.38  # the lightest of the teeth than a painted strip is on average
-ROUND = np.array([0.026, 0.034, 0.042, 0.034, 0.026, 0.026, 0.026])  # depth of a tooth's corners
+EVEN = 0.04  # sigma over which teeth are together as light as what was painted
+ROUND = np.array([0.016, 0.020, 0.026, 0.022, 0.018, 0.018, 0.018])  # depth of a tooth's corners
 SOFT = 0.010  # how gradually an edge ends
-DARK, FADE = 0.50, 0.30  # the shadow behind the edges; how far below them it gets lighter
-FINE, BROAD, NEAR = 0.25, 0.07, 0.02  # darkness where teeth touch: of a line near the edges, all up
+DARK, FADE = 0.46, 0.30  # the shadow behind the edges; how far below them it gets lighter
 GAP = np.array([1.20, 0.92, 0.88], np.float32)  # R, G, B of the shadow behind the teeth's edges
 # How light teeth usually are: between dark lips they come out too dark; the most they are lifted by
 USUAL, LIFTED = 200.0, 1.2
 KNEE = 185.0  # level from which light is compressed
+LEAST_LIGHT = 0.2  # of the lightest tooth: what is darker on average is a shadow and stays one
 CLOSED = 0.012  # a mouth that opens less shows no teeth
-SOLID = 0.3  # share of paint from which teeth hide all that lies behind them
+SOLID = 0.2  # share of paint from which teeth hide all that lies behind them
 
 # `teeth.png`: pictures above each other, in them a tile for each kind of tooth from the middle out,
 # its first column towards the middle, its last row the tooth's tip.
@@ -91,10 +91,15 @@ def carve(
     upper, lower = (heights(lips[list(lip)], x) for lip in (UPPER, LOWER))
     rim = max(1.5 * pixel, 0.01)
     white = np.clip((lower - y) / rim + 0.5, 0, 1) * np.clip((y - upper) / rim, 0, 1)
-    white *= _whiteness(colour[part]) * (1 - np.clip(1 - share[part] / SOLID, 0, 1) ** 2)
-    light = BRIGHTER * _light(painted[part].mean(2), x, white)
+    white *= _whiteness(colour[part])
+    # lips that are brightened need less paint to be white, and show through no less
+    mean = (white * share[part]).sum() / max(float(white.sum()), 1e-6)
+    white *= 1 - np.clip(1 - np.maximum(share[part], mean) / SOLID, 0, 1) ** 2
+    teeth = _teeth(x, y, upper, lower, pixel, own_numbers(mesh))
+    light, unlit = (_evened(each.mean(2), white, EVEN / pixel) for each in (painted[part], teeth))
+    light /= np.maximum(unlit, LEAST_LIGHT)
     light *= np.clip(np.sqrt(USUAL / np.maximum(light, 1)), 1, LIFTED)
-    teeth = light * _teeth(x, y, upper, lower, pixel, own_numbers(mesh))
+    teeth *= light[..., None]
     over = np.clip(teeth - KNEE, 0, None) / (255 - KNEE)  # no gloss is cut off
     teeth = np.minimum(teeth, KNEE) + (255 - KNEE) * (1 - np.exp(-over))
     carved = painted.copy()
@@ -125,19 +130,18 @@ def heights(lip: np.ndarray, x: np.ndarray) -> np.ndarray:
     return np.interp(x, lip[order, 0], lip[order, 1])
 
 
-def _light(grey: np.ndarray, x: np.ndarray, white: np.ndarray) -> np.ndarray:
-    """How light a strip is on average, (h, w, 1), rising or falling evenly from side to side.
+def _evened(grey: np.ndarray, white: np.ndarray, sigma: float) -> np.ndarray:
+    """The weighted mean (h, w) of what lies round each pixel.
 
     Args:
-        grey: (h, w) in [0, 255].
-        x: distance from the middle, to the picture's right.
+        grey: (h, w).
         white: how much each pixel counts, in [0, 1].
+        sigma: in pixels.
     """
-    total = max(float(white.sum()), 1e-6)
-    middle, mean = (white * x).sum() / total, (white * grey).sum() / total
-    spread = (white * (x - middle) ** 2).sum() / total
-    slope = (white * (x - middle) * grey).sum() / total / max(spread, 1e-6)
-    return np.clip(mean + slope * (x - middle), mean / 2, 1.5 * mean)[..., None]
+    sums, weights = (
+        cv2.GaussianBlur(np.float32(each), (0, 0), sigma) for each in (grey * white, white)
+    )
+    return sums / np.maximum(weights, 1e-3)
 
 
 def _whiteness(colour: np.ndarray) -> np.ndarray:
@@ -214,19 +218,12 @@ def _teeth(
     rank = np.where(tooth < SIDE, SIDE - 1 - tooth, tooth - SIDE)  # from the middle
     start, end = contacts[tooth], contacts[tooth + 1]
     off = 2 * (x - start) / (end - start) - 1  # -1 to 1 across a tooth
-    gap = np.minimum(np.abs(x - start), np.abs(end - x))
     tip = np.minimum(lower - ABOVE_LIP - NEARER * nearer, upper + CROWN) + CANTED * canted * x
     tip = np.minimum(tip, lower - LEAST_ABOVE)
     tip = tip - (1 + LATERAL * lateral) * SHORTER[rank] + UNEVEN * uneven[tooth]
     edge = tip - (1 + ROUNDER * rounder) * ROUND[rank] * np.abs(off) ** 3
-    above, below = np.clip(edge - y, 0, None), np.clip(y - edge, 0, None)
-
-    def line(width: float) -> np.ndarray:
-        wide = max(width, 0.6 * pixel)
-        return width / wide * np.exp(-((gap / wide) ** 2))
-
+    below = np.clip(y - edge, 0, None)
     past = np.clip((y - edge) / max(SOFT, pixel) + 0.5, 0, 1)
-    contact = (BROAD + FINE * np.exp(-above / NEAR)) * line(0.004) + BROAD * line(0.016)
     under = DARK * np.exp(-below / FADE)
     lip = 0.25 * np.exp(-np.clip(y - upper, 0, None) / 0.03)
     row, size = _row_of_teeth(alike, pale), TILE_REACH / TILE[0]
@@ -236,7 +233,7 @@ def _teeth(
     column = tooth * TILE[1] + np.clip(across, 0, TILE[1] - 1)
     where = np.stack([column, TILE[0] - 0.5 - np.clip(tip - y, 0, TILE_REACH) / size], -1)
     tile = cv2.remap(row, np.float32(where), None, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE)
-    shade = SHADE[rank] * (1 + PALER * pale[tooth]) * (1 - contact)
+    shade = SHADE[rank] * (1 + PALER * pale[tooth])
     seen = tile * np.float32(shade)[..., None]
     behind = np.float32(1 - under)[..., None] * GAP
     seen += np.float32(past)[..., None] * (behind - seen)

@@ -4,18 +4,23 @@ import math
 
 import pytest
 import torch
+from skimage.metrics import structural_similarity
 from torch import Tensor, nn
 from torch.autograd import gradcheck
+from torch.nn import functional
 
 from train.discriminators import PatchDiscriminator
 from train.losses import (
+    LEAST_SQUARE,
     AdversarialLoss,
     IdentityLoss,
     cycle_loss,
     detail_l1,
+    dissimilarity,
     gradient_l1,
     identity_weight,
     l1_of_each,
+    log_square,
     mouth_squares,
     pixel_loss,
     pooled_l1,
@@ -198,6 +203,61 @@ def test_gradient_l1_gives_a_difference_the_mean_weight_of_its_pixels():
     a, b = torch.tensor([[[[0.0, 0.4, 0.4]] * 2]]), torch.zeros(1, 1, 2, 3)
     weight = torch.tensor([[[[1.0, 3.0, 5.0]] * 2]])
     assert gradient_l1(a, b, weight).item() == pytest.approx((0.4 * 2 / (2 + 4) + 0) / 2)
+
+
+def test_log_square_counts_decibels_of_each_picture_by_itself():
+    b = torch.zeros(2, 3, 8, 8)
+    weight = torch.zeros(2, 1, 8, 8)
+    weight[..., 2:6] = 1  # the same error everywhere else costs nothing
+
+    def loss(*errors: float) -> float:
+        a = torch.ones_like(b)
+        a[..., 2:6] = torch.tensor(errors).reshape(2, 1, 1, 1)
+        return log_square(a, b, weight).item()
+
+    for one, other in ((0.2, 0.2), (0.2, 0.1)):  # halving either of two errors is worth 6.02 dB / 2
+        gain = loss(one, other) - loss(one, other / 2)
+        assert gain == pytest.approx(math.log(2) / 2, rel=0.05)
+    assert loss(0, 0) == pytest.approx(math.log(LEAST_SQUARE) / 2)
+
+
+def test_dissimilarity_is_what_scikit_image_says():
+    torch.manual_seed(0)
+    b = torch.rand(1, 3, 64, 64)
+    a = (b + 0.1 * torch.randn_like(b)).clamp(0, 1)
+    halves = (functional.avg_pool2d(x, 2)[0].permute(1, 2, 0).double().numpy() for x in (a, b))
+    _, similarity = structural_similarity(
+        *halves,
+        channel_axis=2,
+        data_range=1,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )
+    loss = dissimilarity(a, b, torch.ones(1, 1, 64, 64)).item()
+    assert loss == pytest.approx(1 - similarity[5:-5, 5:-5].mean(), abs=1e-4)
+    left = torch.zeros(1, 1, 64, 64)
+    left[..., :32] = 1
+    loss = dissimilarity(a, b, left).item()
+    assert loss == pytest.approx(1 - similarity[5:-5, 5:16].mean(), abs=1e-4)
+
+
+def test_dissimilarity_has_all_its_digits_where_training_has_few():
+    torch.manual_seed(0)
+    b = 0.5 + 0.01 * torch.randn(1, 3, 64, 64)
+    a, weight = b + 0.002 * torch.randn_like(b), torch.ones(1, 1, 64, 64)
+    whole = dissimilarity(a, b, weight)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert dissimilarity(a, b, weight) == whole
+
+
+@pytest.mark.parametrize("loss", [log_square, dissimilarity])
+def test_gradients_of_what_tables_measure_agree_with_finite_differences(loss):
+    torch.manual_seed(1)
+    a, b = (torch.rand(1, 3, 26, 26, dtype=torch.float64) for _ in range(2))
+    weight = torch.rand(1, 1, 26, 26, dtype=torch.float64)
+    assert gradcheck(lambda x: loss(x, b, weight), a.requires_grad_(), fast_mode=True)
 
 
 def test_total_variation_is_the_mean_step_between_neighbours():

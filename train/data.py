@@ -1,8 +1,7 @@
 """The prepared set -> batches: seeded, augmented, found again after a stop by their number alone.
 
 A sample asks for a shape and shows what the face looks like in it. The two photos of a pair differ
-in head pose and exposure, which nobody can know: the target photo is itself warped to the source's
-pose where its own is not asked for, and brought to the source's exposure.
+in exposure, which nobody can know: the target photo is brought to the source's.
 """
 
 import json
@@ -34,15 +33,15 @@ from train.prepare import ANIMATED_FOLDER, MANIFEST, READINGS, RIG, SHAPE_MODEL,
 
 # How often each kind of shape is asked for. "told": the target photo's own, head pose included.
 # "rigid": its expression on the source's head, at a varying gain. "guessed": what the neutral
-# regressor says, as in use, while the true neutral on the source's head is shown, so that the
-# network learns to mend the guess. "rest": a neutral face in, its guessed neutral asked for, and
-# the face as it is shown.
+# regressor says, as in use, while the true neutral is shown, in its own pose: nobody can foretell
+# that, but where something may lie is learned. "rest": a neutral face in, its guessed neutral asked
+# for, and the face as it is shown.
 KINDS = {
     "synthesis": {"told": 0.5, "rigid": 0.5},
-    "removal": {"told": 0.3, "rigid": 0.1, "guessed": 0.5, "rest": 0.1},
+    "removal": {"told": 0.2, "guessed": 0.7, "rest": 0.1},
 }
 GAIN = (0.75, 1.15)
-MOVED = 0.5  # share of samples that show animated pictures, where the set has a rig
+MOVED = 0.3  # share of samples that show animated pictures, where the set has a rig
 READ = 0.4  # share of these that are taken from disk, with the mesh as a detector reads it
 GUESSED = 0.5  # share of animated removals whose neutral shape is guessed
 PARTIAL = 0.3  # share of pairs animated while training whose neutral photo keeps some parts' look
@@ -204,18 +203,18 @@ def _sample(
     jitter = draw_jitter(rng)
     to_source = _compose(jitter, WORKING.matrix(source))
     to_target = _compose(jitter, WORKING.matrix(target))
-    if kind == "told":
-        asked = shown = transform(to_target, target)
+    shown = asked = transform(to_target, target)
+    if kind == "guessed":
+        asked = transform(to_source, guess)
     elif kind == "rest":
         after, truly, to_target = before, seen, to_source
         shown = transform(to_source, source)
         asked = transform(to_source, guess)
-    else:
+    elif kind == "rigid":
         pose = data.shape_model.pose(source)
         moved = data.shape_model.pose(target).to_head(target) - pose.to_head(source)
-        gain = rng.uniform(*GAIN) if kind == "rigid" else 1.0
-        shown = transform(to_source, source + gain * pose.displacement(moved))
-        asked = transform(to_source, guess) if kind == "guessed" else shown
+        moved = rng.uniform(*GAIN) * pose.displacement(moved)
+        shown = asked = transform(to_source, source + moved)
     source = transform(to_source, source)
 
     picture = turned_crop(data.images[before], to_source, transform(to_source, seen), source)
@@ -223,7 +222,7 @@ def _sample(
     exposed = truth * (data.colours[before] / data.colours[after])
     truth = np.clip(np.rint(exposed), 0, 255).astype(np.uint8)
     pose = data.shape_model.pose(source)
-    other = data.shape_model.pose(shown) if kind == "told" else pose
+    other = data.shape_model.pose(shown) if kind in ("told", "guessed") else pose
     picture, truth = _with_glasses(data, rng, GLASSES, [(picture, pose), (truth, other)])
     backed = draw_backdrop(rng)  # the same for both photos of a pair, as is the look
     picture, truth = backed(picture, source), backed(truth, shown)

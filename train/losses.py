@@ -17,6 +17,10 @@ from g2gan.models.warp_generator import BANDS, blurs
 
 REACH = 4  # octaves over which the strength of detail is averaged, sigma 6.5 pixels
 QUIET = 0.002  # of [0, 1]: weaker detail is nobody's
+LUMA = (0.299, 0.587, 0.114)  # R, G, B of BT.601
+LEAST_SQUARE = 2e-4  # of [0, 1]: who is nearer on average (37 dB) has little to gain
+# Structural similarity as tables measure it: a Gaussian window, and what keeps quotients finite
+WINDOW, WINDOW_SIGMA, STEADY = 11, 1.5, (0.01**2, 0.03**2)
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,49 @@ def _strengths(image: Tensor) -> list[Tensor]:
     squares = torch.cat([(fine - coarse).square() for fine, coarse in pairwise(levels)])
     means = blurs(squares, REACH)[-1]
     return list((means + QUIET**2).sqrt().chunk(BANDS))
+
+
+def log_square(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """Half the logarithm of each picture's weighted mean square of luminance, their mean: PSNR.
+
+    A decibel is worth the same in every picture, be it an easy one or a hard one; one that is 8.69
+    dB nearer to its target counts 1 less. Shapes as in `weighted_l1`.
+    """
+    luma = torch.tensor(LUMA).to(a).reshape(1, 3, 1, 1)
+    squares = ((a - b) * luma).sum(1, keepdim=True).square()
+    means = (weight * squares).sum((1, 2, 3)) / weight.sum((1, 2, 3))
+    return (means + LEAST_SQUARE).log().mean() / 2
+
+
+def dissimilarity(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
+    """Weighted mean of 1 - SSIM (Wang et al. 2004), as Zhao et al. (2016) train with.
+
+    Pictures are halved in size first, which brings the working crop's faces near the size at which
+    tables measure. Where no whole window fits, nothing counts. Shapes as in `weighted_l1`.
+    """
+    with torch.autocast(a.device.type, enabled=False):  # differences of squares need all digits
+        a, b, weight = (
+            functional.avg_pool2d(x.to(torch.promote_types(x.dtype, torch.float32)), 2)
+            for x in (a, b, weight)
+        )
+        places = torch.arange(WINDOW).to(a) - WINDOW // 2
+        taps = torch.exp(-((places / WINDOW_SIGMA) ** 2) / 2)
+        row = (taps / taps.sum()).expand(a.shape[1], 1, 1, WINDOW)
+
+        def local_mean(x: Tensor) -> Tensor:
+            across = functional.conv2d(x, row, groups=len(row))
+            return functional.conv2d(across, row.mT, groups=len(row))
+
+        mean_a, mean_b = local_mean(a), local_mean(b)
+        squares, product = mean_a**2 + mean_b**2, mean_a * mean_b
+        variances = local_mean(a * a + b * b) - squares
+        covariance = local_mean(a * b) - product
+        light, detail = STEADY
+        similarity = (2 * product + light) * (2 * covariance + detail)
+        similarity = similarity / ((squares + light) * (variances + detail))
+        edge = WINDOW // 2
+        inside = weight[..., edge:-edge, edge:-edge]
+        return weighted_l1(similarity, torch.ones_like(similarity), inside)
 
 
 def total_variation(flow: Tensor) -> Tensor:
