@@ -14,13 +14,13 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional
 
 from g2gan.models.warp_generator import BANDS, blurs
+from train.metrics import LUMA, SSIM_BORDER
 
 REACH = 4  # octaves over which the strength of detail is averaged, sigma 6.5 pixels
 QUIET = 0.002  # of [0, 1]: weaker detail is nobody's
-LUMA = (0.299, 0.587, 0.114)  # R, G, B of BT.601
 LEAST_SQUARE = 2e-4  # of [0, 1]: who is nearer on average (37 dB) has little to gain
 # Structural similarity as tables measure it: a Gaussian window, and what keeps quotients finite
-WINDOW, WINDOW_SIGMA, STEADY = 11, 1.5, (0.01**2, 0.03**2)
+WINDOW_SIGMA, STEADY = 1.5, (0.01**2, 0.03**2)
 
 
 @dataclass(frozen=True)
@@ -184,9 +184,9 @@ def dissimilarity(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
             functional.avg_pool2d(x.to(torch.promote_types(x.dtype, torch.float32)), 2)
             for x in (a, b, weight)
         )
-        places = torch.arange(WINDOW).to(a) - WINDOW // 2
+        places = torch.arange(-SSIM_BORDER, SSIM_BORDER + 1).to(a)
         taps = torch.exp(-((places / WINDOW_SIGMA) ** 2) / 2)
-        row = (taps / taps.sum()).expand(a.shape[1], 1, 1, WINDOW)
+        row = (taps / taps.sum()).expand(a.shape[1], 1, 1, -1)
 
         def local_mean(x: Tensor) -> Tensor:
             across = functional.conv2d(x, row, groups=len(row))
@@ -199,8 +199,7 @@ def dissimilarity(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
         light, detail = STEADY
         similarity = (2 * product + light) * (2 * covariance + detail)
         similarity = similarity / ((squares + light) * (variances + detail))
-        edge = WINDOW // 2
-        inside = weight[..., edge:-edge, edge:-edge]
+        inside = weight[..., SSIM_BORDER:-SSIM_BORDER, SSIM_BORDER:-SSIM_BORDER]
         return weighted_l1(similarity, torch.ones_like(similarity), inside)
 
 

@@ -18,6 +18,7 @@ from g2gan.mesh import INNER_LIPS, LEFT_EYE, OUTER_LIPS, RIGHT_EYE
 
 FACE_POINTS = 468  # the mesh without its irises
 RENDER = 512  # px; every picture is resampled to this side once, then only averaged
+LUMA = (0.299, 0.587, 0.114)  # R, G, B of BT.601
 SSIM_BORDER = 5  # px at the edge where the 11 x 11 window is not whole
 
 LIPS = OUTER_LIPS + INNER_LIPS
@@ -75,7 +76,7 @@ def shrink(picture: np.ndarray, side: int) -> np.ndarray:
 def luminance(picture: np.ndarray) -> np.ndarray:
     """BT.601 luma (H, W) in [0, 255], float64: full range, not rounded."""
     red, green, blue = np.moveaxis(np.asarray(picture, np.float64), -1, 0)
-    return 0.299 * red + 0.587 * green + 0.114 * blue
+    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 def psnr(result: np.ndarray, truth: np.ndarray, mask: np.ndarray | None = None) -> float:
