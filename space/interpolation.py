@@ -12,7 +12,14 @@ from g2gan.images import open_photo
 from g2gan.strips import LONGEST, write_strip
 from space.examples import Examples
 from space.offers import looks
-from space.photos import SAVING, Portrait, edit_when_asked, new_file, shrunk
+from space.photos import (
+    Portrait,
+    being_saved,
+    edit_when_asked,
+    new_file,
+    shrunk,
+    to_download,
+)
 from space.views import as_data_url
 from space.visits import Visit, Visits
 
@@ -82,14 +89,13 @@ def interpolation(
         photo = visit.photo.to_pil(visit.photo.rgb)
         yield {"making": MAKING}, gr.skip(), gr.skip()
         images = make_strip(photo, visit.faces[face], start, end)
-        waiting = gr.update(visible=True, interactive=False, value=None, label=SAVING)
-        yield played(images, start, end), waiting, waiting
+        yield played(images, start, end), being_saved(), being_saved()
         way = f"{labels[start]} to {labels[end]}".lower().replace(",", "").replace(" ", "-")
         name = f"{visit.path.stem}-{way}"
         video = write_strip(images, new_file(f"{name}.mp4"))
-        yield gr.skip(), gr.skip(), gr.update(value=str(video), interactive=True, label=MP4)
+        yield gr.skip(), gr.skip(), to_download(video, MP4)
         clip = write_strip(images, new_file(f"{name}.gif"))
-        yield gr.skip(), gr.update(value=str(clip), interactive=True, label=GIF), gr.skip()
+        yield gr.skip(), to_download(clip, GIF), gr.skip()
 
     edit_when_asked(
         tab,

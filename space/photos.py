@@ -239,17 +239,27 @@ def download_button(label: str = SAVE) -> gr.DownloadButton:
 def shown(visit: Visit, image: Image.Image) -> tuple:
     """Slider and button as soon as an edit is made."""
     before = small_copy(visit.photo.to_pil(visit.photo.rgb))
-    return (
-        (before, small_copy(image)),
-        gr.update(visible=True, interactive=False, value=None, label=SAVING),
-    )
+    return (before, small_copy(image)), being_saved()
 
 
 def saved(visit: Visit, image: Image.Image, word: str = "edited", label: str = SAVE) -> tuple:
     """Slider and button when its file is written, in the photo's own format."""
     original = visit.original()
     path = save_like(original, image, new_file(edited_name(original, word)))
-    return gr.skip(), gr.update(value=str(path), interactive=True, label=label)
+    return gr.skip(), to_download(path, label)
+
+
+def being_saved() -> dict:
+    """A download button while its file is written: all of it, as `to_download` tells all of it.
+
+    Of updates that come in one burst, the browser may show the last alone.
+    """
+    return gr.update(visible=True, interactive=False, value=None, label=SAVING)
+
+
+def to_download(path: Path, label: str) -> dict:
+    """A download button when its file is written."""
+    return gr.update(visible=True, interactive=True, value=str(path), label=label)
 
 
 def edit_when_asked(
