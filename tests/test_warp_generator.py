@@ -1,6 +1,7 @@
 """`WarpGenerator`: starts as the plain warp, says nothing where nothing moves, learns it all."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from g2gan.flow import GRAIN, base_flow, gates
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.mesh import MIRROR
 from g2gan.models.warp_generator import (
+    BANDS,
     FADE,
     FOLD,
     MARK,
@@ -23,6 +25,7 @@ from g2gan.models.warp_generator import (
     WarpFields,
     WarpGenerator,
     blurs,
+    grain,
     move,
     render,
     strength,
@@ -144,19 +147,53 @@ def inner(field: Tensor) -> Tensor:
     return field[..., FADE:-FADE, FADE:-FADE]
 
 
-@pytest.mark.parametrize(("speech", "left"), [(-20.0, 0.0), (20.0, 2.0)])
-def test_gains_take_a_band_of_detail_away_or_double_it(speech, left):
+@pytest.mark.parametrize("speech", [-20.0, 20.0])
+def test_gains_take_a_band_of_detail_away_but_for_the_grain_or_double_it(speech):
     generator, inputs = WarpGenerator(widths=(4, 6, 8, 8)), smile_inputs()
     inputs["gates"][:, 1] = 1
     inputs["base_flow"][:] = MOVED
     with torch.no_grad():
         generator.to_shading[0].bias[3] = speech  # the finest band's
         shading = generator(**inputs).shading
-    fine, coarse = blurs(warp(inputs["image"], inputs["base_flow"]), 2)
-    band = (fine - coarse).clamp(-MARK, MARK)  # marks that stand out more are not taken away
-    assert (fine - coarse).abs().max() > 2 * MARK
+    levels = blurs(warp(inputs["image"], inputs["base_flow"]), BANDS + 1)
+    bands = [fine - coarse for fine, coarse in pairwise(levels)]
+    assert bands[0].abs().max() > 2 * MARK
+    bands[0] = band = bands[0].clamp(-MARK, MARK)  # marks that stand out more are not taken away
     say = strength(inputs["source_landmarks"], inputs["target_landmarks"])
-    torch.testing.assert_close(inner(shading), (left - 1) * inner(say * band))
+    change = band if speech > 0 else grain(bands)[0] - band
+    torch.testing.assert_close(inner(shading), inner(say * change))
+
+
+def noisy_bands(line: float) -> list[Tensor]:
+    """Detail of a picture of noise with a line (of some darkness) down its middle."""
+    draw = torch.Generator().manual_seed(0)
+    image = 0.5 + 0.01 * torch.randn(1, 3, SIDE, SIDE, generator=draw)
+    image[..., SIDE // 2 - 2 : SIDE // 2 + 2] -= line
+    return [fine - coarse for fine, coarse in pairwise(blurs(image, BANDS + 1))]
+
+
+def share(part: Tensor, whole: Tensor) -> float:
+    return float(part.square().mean() / whole.square().mean())
+
+
+def test_skin_without_folds_is_grain_mostly():
+    bands = noisy_bands(line=0.0)
+    for kept, band in zip(grain(bands), bands[:-1], strict=True):
+        assert 0.3 < share(kept, band) < 1
+        assert (kept.abs() <= band.abs()).all()
+
+
+def test_a_fold_is_no_grain_and_the_skin_far_from_it_is_what_it_was():
+    plain, folded = (grain(noisy_bands(line)) for line in (0.0, 0.2))
+    near, far = (..., slice(SIDE // 2 - 6, SIDE // 2 + 6)), (..., slice(0, SIDE // 4))
+    for kept, before in zip(folded, plain, strict=True):
+        assert not kept[near].any()
+        assert share(kept[far], before[far]) > 0.9
+
+
+def test_a_flat_picture_has_no_grain():
+    flat = [torch.zeros(1, 3, SIDE, SIDE)] * BANDS
+    assert not any(kept.any() for kept in grain(flat))
 
 
 def test_where_nothing_moves_no_detail_changes():
@@ -177,8 +214,8 @@ def test_lines_go_with_their_fold_and_the_skin_s_grain_stays():
     generator, inputs = WarpGenerator(widths=(4, 6, 8, 8)), smile_inputs()
     inputs["gates"][:, 1] = 1
     inputs["base_flow"][:, 0], inputs["base_flow"][:, 1] = 3, 0
-    grain = 0.4 * GRAIN * (2 * torch.rand(1, 3, SIDE, SIDE) - 1)
-    inputs["image"] = 0.5 + grain
+    noise = 0.4 * GRAIN * (2 * torch.rand(1, 3, SIDE, SIDE) - 1)
+    inputs["image"] = 0.5 + noise
     inputs["image"][..., 100:101] -= 0.2  # a dark line
     with torch.no_grad():
         generator.to_shading[0].bias[3 + FOLD] = -20.0

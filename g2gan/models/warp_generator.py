@@ -19,6 +19,11 @@ BANDS = 3  # of detail whose strength can change: 0.7 to 1.6, 3.2 and 6.5 pixels
 FOLD = 1  # the band of folds; where it is weakened past the first of these, their lines go as well,
 ERASE = (0.35, 0.75)  # and at the second completely
 MARK = 0.02  # of [0, 1]: what stands out more in the finest band, a mole or a hair, mostly stays
+# Weakened detail keeps the skin's grain, in all bands but the coarsest: what stands out by so many
+# times the root mean square round it. Where detail is stronger than so many times its surroundings'
+# there is a fold: less grain stays from the first of these on, none from the second.
+STANDS_OUT, FOLDED = 2.0, (1.5, 3.0)
+POOLED, FAR = 4, 4  # pixels of the grid on which strengths are compared; octaves of surroundings
 MOVED = 2.5  # pixels of base flow from which detail may change fully
 FADE = 16  # pixels in which everything fades to nothing at the crop's border
 LEAST = 1e-6  # of paint, whose colour counts
@@ -60,11 +65,12 @@ class WarpGenerator(CheckpointedModel):
     """A U-Net that sees the crop warped by the base flow and refines it (`G_E` or `G_N`).
 
     It predicts a residual flow, a shading, and a mask with a colour image for what was hidden
-    (teeth, inner mouth, lids). The shading is a coarse picture (light, cheeks) and the photo's own
-    detail, strengthened or weakened where the face moves: folds come and go. The finest detail, the
-    skin's pores, stays as it is; only a fold's lines are taken out of it. It starts as the plain
-    warp: residual, shading and mask are (almost) nothing before training. All of them are scaled by
-    how far the landmarks move, so that the geometry that a face has already gives back the photo.
+    (teeth, inner mouth, lids). The shading is a coarse picture (light, cheeks) and the photo's
+    own detail, strengthened or weakened where the face moves: folds come and go, the skin's
+    grain stays. Of the finest detail only a fold's lines are taken out. It starts as the plain
+    warp: residual, shading and mask are (almost) nothing before training. All of them are
+    scaled by how far the landmarks move, so that the geometry that a face has already gives
+    back the photo.
 
     Args:
         landmarks: number of heatmaps, for the source and again for the target.
@@ -165,6 +171,8 @@ class WarpGenerator(CheckpointedModel):
         bands = [fine - coarse for fine, coarse in pairwise(levels)]
         bands[0] = bands[0].clamp(-MARK, MARK)
         detail = sum(gains[:, i : i + 1] * band for i, band in enumerate(bands))
+        for i, kept in enumerate(grain(bands)):
+            detail = detail - gains[:, i : i + 1].clamp(max=0) * kept
         # learned for the folds' own band alone: else all skin would be smoothed
         weakened = -gains[:, FOLD : FOLD + 1].detach()
         erased = ((weakened - ERASE[0]) / (ERASE[1] - ERASE[0])).clamp(0, 1)
@@ -257,6 +265,31 @@ def blurs(image: Tensor, count: int) -> list[Tensor]:
         image = _blurred(image, 2**index)
         levels.append(image)
     return levels
+
+
+def grain(bands: list[Tensor]) -> list[Tensor]:
+    """What of bands of detail (B, C, S, S) is the skin's grain: pores and stubble, not folds.
+
+    Returns:
+        As many as the bands, without the coarsest, in which folds alone are seen.
+    """
+    most, calm = [], 1.0
+    for index, band in enumerate(bands):
+        energy = functional.avg_pool2d(band.detach().square().mean(1, keepdim=True), POOLED)
+        # the geometric mean: what stands out, folds, eyes and lips, hardly counts
+        around = blurs((energy + LEAST**2).log(), FAR)[-1].exp()
+        most.append(STANDS_OUT * _at_pixels(around.sqrt()))
+        if index:  # in the finest detail, a fold is like the skin round it
+            stronger = blurs(energy, index)[-1] / around
+            calm = calm * ((FOLDED[1] - stronger) / (FOLDED[1] - FOLDED[0])).clamp(0, 1)
+    calm = _at_pixels(calm)
+    kept = zip(bands[:-1], most[:-1], strict=True)
+    return [calm * torch.maximum(torch.minimum(band, size), -size) for band, size in kept]
+
+
+def _at_pixels(x: Tensor) -> Tensor:
+    """From the grid on which strengths of detail are compared to the crop's pixels."""
+    return functional.interpolate(x, scale_factor=POOLED, mode="bilinear")
 
 
 def _blurred(image: Tensor, gap: int) -> Tensor:
