@@ -21,8 +21,9 @@ ERASE = (0.35, 0.75)  # and at the second completely
 MARK = 0.02  # of [0, 1]: what stands out more in the finest band, a mole or a hair, mostly stays
 # Weakened detail keeps the skin's grain, in all bands but the coarsest: what stands out by so many
 # times the root mean square round it. Where detail is stronger than so many times its surroundings'
-# there is a fold: less grain stays from the first of these on, none from the second.
-STANDS_OUT, FOLDED = 2.0, (1.5, 3.0)
+# there is a fold, wholly from the second of these on: no grain stays, and what a network takes out,
+# unsure of where exactly it lies, is taken out by so much more.
+STANDS_OUT, FOLDED, BOLDER = 2.0, (1.5, 3.0), 0.6
 POOLED, FAR = 4, 4  # pixels of the grid on which strengths are compared; octaves of surroundings
 MOVED = 2.5  # pixels of base flow from which detail may change fully
 FADE = 16  # pixels in which everything fades to nothing at the crop's border
@@ -170,9 +171,11 @@ class WarpGenerator(CheckpointedModel):
         levels = blurs(moved, BANDS + 1)
         bands = [fine - coarse for fine, coarse in pairwise(levels)]
         bands[0] = bands[0].clamp(-MARK, MARK)
+        kept, calm = grain(bands)
+        weaker = (gains.clamp(max=0) * (1 + BOLDER * (1 - calm))).clamp(min=-1)
+        gains = gains.clamp(min=0) + weaker
         detail = sum(gains[:, i : i + 1] * band for i, band in enumerate(bands))
-        for i, kept in enumerate(grain(bands)):
-            detail = detail - gains[:, i : i + 1].clamp(max=0) * kept
+        detail = detail - sum(weaker[:, i : i + 1] * part for i, part in enumerate(kept))
         # learned for the folds' own band alone: else all skin would be smoothed
         weakened = -gains[:, FOLD : FOLD + 1].detach()
         erased = ((weakened - ERASE[0]) / (ERASE[1] - ERASE[0])).clamp(0, 1)
@@ -267,11 +270,12 @@ def blurs(image: Tensor, count: int) -> list[Tensor]:
     return levels
 
 
-def grain(bands: list[Tensor]) -> list[Tensor]:
+def grain(bands: list[Tensor]) -> tuple[list[Tensor], Tensor]:
     """What of bands of detail (B, C, S, S) is the skin's grain: pores and stubble, not folds.
 
     Returns:
-        As many as the bands, without the coarsest, in which folds alone are seen.
+        The grain of each band but the coarsest, in which folds alone are seen; and where there is
+        no fold, (B, 1, S, S) in [0, 1].
     """
     most, calm = [], 1.0
     for index, band in enumerate(bands):
@@ -284,7 +288,7 @@ def grain(bands: list[Tensor]) -> list[Tensor]:
             calm = calm * ((FOLDED[1] - stronger) / (FOLDED[1] - FOLDED[0])).clamp(0, 1)
     calm = _at_pixels(calm)
     kept = zip(bands[:-1], most[:-1], strict=True)
-    return [calm * torch.maximum(torch.minimum(band, size), -size) for band, size in kept]
+    return [calm * torch.maximum(torch.minimum(band, size), -size) for band, size in kept], calm
 
 
 def _at_pixels(x: Tensor) -> Tensor:
