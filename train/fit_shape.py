@@ -17,9 +17,10 @@ ANIMATED_RIDGE = 1.0
 COMPONENTS, NEUTRAL_COMPONENTS = 56, 48  # with animated expressions
 STRONGER_HALF = 0.5  # an expression is the mean of this share of its pairs, the larger ones;
 # "happiness" of those only that part the lips by so many eye distances (a mean of open and closed
-# smiles is neither), and with a squint: smiles for a camera leave the eyes out, the rest do not
-PARTED = 0.05
-TWINKLE, SQUINTS = 0.25, ("squint left", "squint right")
+# smiles is neither), a little milder, for broader ones lift the upper lip as disgust does, and with
+# a squint: smiles for a camera leave the eyes out, the rest do not
+PARTED, MILDER = 0.05, 0.9
+TWINKLE, SQUINTS = 0.6, ("squint left", "squint right")
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def fit_shape_model(
         controls = animated.controls
         if "happiness" in named:
             twinkle = TWINKLE * sum(controls[squint] for squint in SQUINTS)
-            named["happiness"] = named["happiness"] + twinkle
+            named["happiness"] = MILDER * named["happiness"] + twinkle
         named = animated.expressions | named | animated.looks | controls
         directions = _with_mirrors(np.stack([*named.values()]))
         moves = _with_mirrors(moved - rest)

@@ -23,7 +23,7 @@ MARK = 0.02  # of [0, 1]: what stands out more in the finest band, a mole or a h
 # times the root mean square round it. Where detail is stronger than so many times its surroundings'
 # there is a fold, wholly from the second of these on: no grain stays, and what a network takes out,
 # unsure of where exactly it lies, is taken out by so much more.
-STANDS_OUT, FOLDED, BOLDER = 2.0, (1.5, 3.0), 0.6
+STANDS_OUT, FOLDED, BOLDER = 2.0, (1.0, 2.0), 0.6
 POOLED, FAR = 4, 4  # pixels of the grid on which strengths are compared; octaves of surroundings
 MOVED = 2.5  # pixels of base flow from which detail may change fully
 FADE = 16  # pixels in which everything fades to nothing at the crop's border
