@@ -1,5 +1,6 @@
 """Our generator for photographs: geometry moves the pixels, the network adds what it cannot."""
 
+from functools import reduce
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,8 +20,8 @@ BANDS = 3  # of detail whose strength can change: 0.7 to 1.6, 3.2 and 6.5 pixels
 FOLD = 1  # the band of folds; where it is weakened past the first of these, their lines go as well,
 ERASE = (0.35, 0.75)  # and at the second completely
 MARK = 0.02  # of [0, 1]: what stands out more in the finest band, a mole or a hair, mostly stays
-# Weakened detail keeps the skin's grain, in all bands but the coarsest: what stands out by so many
-# times the root mean square round it. Where detail is stronger than so many times its surroundings'
+# Weakened detail keeps the skin's grain, in all bands but the coarsest: what stands out by at most
+# so many times the root mean square round it. From so many times its surroundings' strength on
 # there is a fold, wholly from the second of these on: no grain stays, and what a network takes out,
 # unsure of where exactly it lies, is taken out by so much more.
 STANDS_OUT, FOLDED, BOLDER = 2.0, (1.0, 2.0), 0.6
@@ -171,8 +172,8 @@ class WarpGenerator(CheckpointedModel):
         levels = blurs(moved, BANDS + 1)
         bands = [fine - coarse for fine, coarse in pairwise(levels)]
         bands[0] = bands[0].clamp(-MARK, MARK)
-        kept, calm = grain(bands)
-        weaker = (gains.clamp(max=0) * (1 + BOLDER * (1 - calm))).clamp(min=-1)
+        kept, folded = grain(bands)
+        weaker = (gains.clamp(max=0) * (1 + BOLDER * folded)).clamp(min=-1)
         gains = gains.clamp(min=0) + weaker
         detail = sum(gains[:, i : i + 1] * band for i, band in enumerate(bands))
         detail = detail - sum(weaker[:, i : i + 1] * part for i, part in enumerate(kept))
@@ -275,20 +276,28 @@ def grain(bands: list[Tensor]) -> tuple[list[Tensor], Tensor]:
 
     Returns:
         The grain of each band but the coarsest, in which folds alone are seen; and where there is
-        no fold, (B, 1, S, S) in [0, 1].
+        a fold that is no beard, (B, 1, S, S) in [0, 1].
     """
-    most, calm = [], 1.0
+    most, stronger = [], []
     for index, band in enumerate(bands):
         energy = functional.avg_pool2d(band.detach().square().mean(1, keepdim=True), POOLED)
         # the geometric mean: what stands out, folds, eyes and lips, hardly counts
         around = blurs((energy + LEAST**2).log(), FAR)[-1].exp()
         most.append(STANDS_OUT * _at_pixels(around.sqrt()))
-        if index:  # in the finest detail, a fold is like the skin round it
-            stronger = blurs(energy, index)[-1] / around
-            calm = calm * ((FOLDED[1] - stronger) / (FOLDED[1] - FOLDED[0])).clamp(0, 1)
-    calm = _at_pixels(calm)
-    kept = zip(bands[:-1], most[:-1], strict=True)
-    return [calm * torch.maximum(torch.minimum(band, size), -size) for band, size in kept], calm
+        stronger.append(blurs(energy, max(1, index))[-1] / around)
+    finest, *others = stronger
+    calm = _at_pixels(_calm(others))
+    # in the finest detail a fold is like the skin round it; a beard is stronger there as well
+    folded = 1 - _at_pixels(_calm([times / finest.clamp(min=1) for times in others]))
+    pairs = zip(bands[:-1], most[:-1], strict=True)
+    kept = [calm * torch.maximum(torch.minimum(band, size), -size) for band, size in pairs]
+    return kept, folded
+
+
+def _calm(stronger: list[Tensor]) -> Tensor:
+    """Where several bands' detail is no stronger than its surroundings', in [0, 1]."""
+    shares = ((FOLDED[1] - times) / (FOLDED[1] - FOLDED[0]) for times in stronger)
+    return reduce(torch.mul, (share.clamp(0, 1) for share in shares))
 
 
 def _at_pixels(x: Tensor) -> Tensor:
