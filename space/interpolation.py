@@ -12,14 +12,7 @@ from g2gan.images import open_photo
 from g2gan.strips import LONGEST, write_strip
 from space.examples import Examples
 from space.offers import looks
-from space.photos import (
-    Portrait,
-    being_saved,
-    edit_when_asked,
-    new_file,
-    shrunk,
-    to_download,
-)
+from space.photos import Portrait, being_saved, edit_when_asked, new_file, shrunk, to_download
 from space.views import as_data_url
 from space.visits import Visit, Visits
 

@@ -155,8 +155,7 @@ def test_gains_take_a_band_of_detail_away_but_for_the_grain_or_double_it(speech)
     with torch.no_grad():
         generator.to_shading[0].bias[3] = speech  # the finest band's
         shading = generator(**inputs).shading
-    levels = blurs(warp(inputs["image"], inputs["base_flow"]), BANDS + 1)
-    bands = [fine - coarse for fine, coarse in pairwise(levels)]
+    bands = bands_of(warp(inputs["image"], inputs["base_flow"]))
     assert bands[0].abs().max() > 2 * MARK
     bands[0] = band = bands[0].clamp(-MARK, MARK)  # marks that stand out more are not taken away
     say = strength(inputs["source_landmarks"], inputs["target_landmarks"])
@@ -164,12 +163,17 @@ def test_gains_take_a_band_of_detail_away_but_for_the_grain_or_double_it(speech)
     torch.testing.assert_close(inner(shading), inner(say * change))
 
 
+def bands_of(image: Tensor) -> list[Tensor]:
+    """A picture's detail, finest first."""
+    return [fine - coarse for fine, coarse in pairwise(blurs(image, BANDS + 1))]
+
+
 def noisy_bands(line: float) -> list[Tensor]:
     """Detail of a picture of noise with a line (of some darkness) down its middle."""
     draw = torch.Generator().manual_seed(0)
     image = 0.5 + 0.01 * torch.randn(1, 3, SIDE, SIDE, generator=draw)
     image[..., SIDE // 2 - 2 : SIDE // 2 + 2] -= line
-    return [fine - coarse for fine, coarse in pairwise(blurs(image, BANDS + 1))]
+    return bands_of(image)
 
 
 def share(part: Tensor, whole: Tensor) -> float:
@@ -199,8 +203,7 @@ def test_a_beard_is_no_fold():
     image = 0.5 + 0.01 * torch.randn(1, 3, SIDE, SIDE, generator=draw)
     beard = (..., slice(SIDE // 2 - 16, SIDE // 2 + 16), slice(SIDE // 2 - 16, SIDE // 2 + 16))
     image[beard] += 0.03 * torch.randn(1, 3, 32, 32, generator=draw)
-    bands = [fine - coarse for fine, coarse in pairwise(blurs(image, BANDS + 1))]
-    assert grain(bands)[1][beard].mean() < 0.2
+    assert grain(bands_of(image))[1][beard].mean() < 0.2
 
 
 def test_a_flat_picture_has_no_grain():

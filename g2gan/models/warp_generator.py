@@ -28,7 +28,7 @@ STANDS_OUT, FOLDED, BOLDER = 2.0, (1.0, 2.0), 0.6
 POOLED, FAR = 4, 4  # pixels of the grid on which strengths are compared; octaves of surroundings
 MOVED = 2.5  # pixels of base flow from which detail may change fully
 FADE = 16  # pixels in which everything fades to nothing at the crop's border
-LEAST = 1e-6  # of paint, whose colour counts
+LEAST = 1e-6  # of paint, whose colour counts, and of detail
 # Which of the 68 landmarks lies where each was, in a mirror
 MIRRORED = [list(LANDMARKS_68).index(MIRROR[point]) for point in LANDMARKS_68]
 REST = 0.01  # rms movement of the landmarks, in eye distances, at which the network has half a say
@@ -272,25 +272,27 @@ def blurs(image: Tensor, count: int) -> list[Tensor]:
 
 
 def grain(bands: list[Tensor]) -> tuple[list[Tensor], Tensor]:
-    """What of bands of detail (B, C, S, S) is the skin's grain: pores and stubble, not folds.
+    """What of bands of detail (B, C, S, S) is the skin's grain: pores and fine stubble, not folds.
 
     Returns:
         The grain of each band but the coarsest, in which folds alone are seen; and where there is
         a fold that is no beard, (B, 1, S, S) in [0, 1].
     """
-    most, stronger = [], []
+    usual, stronger = [], []
     for index, band in enumerate(bands):
         energy = functional.avg_pool2d(band.detach().square().mean(1, keepdim=True), POOLED)
         # the geometric mean: what stands out, folds, eyes and lips, hardly counts
         around = blurs((energy + LEAST**2).log(), FAR)[-1].exp()
-        most.append(STANDS_OUT * _at_pixels(around.sqrt()))
+        usual.append(around)
         stronger.append(blurs(energy, max(1, index))[-1] / around)
     finest, *others = stronger
     calm = _at_pixels(_calm(others))
     # in the finest detail a fold is like the skin round it; a beard is stronger there as well
     folded = 1 - _at_pixels(_calm([times / finest.clamp(min=1) for times in others]))
-    pairs = zip(bands[:-1], most[:-1], strict=True)
-    kept = [calm * torch.maximum(torch.minimum(band, size), -size) for band, size in pairs]
+    kept = []
+    for band, around in zip(bands[:-1], usual[:-1], strict=True):
+        most = STANDS_OUT * _at_pixels(around.sqrt())
+        kept.append(calm * torch.maximum(torch.minimum(band, most), -most))
     return kept, folded
 
 
