@@ -8,7 +8,7 @@ import hashlib
 import json
 from pathlib import Path
 
-FORMAT = 1  # of the checkpoint folder; a newer one is refused
+FORMAT = 2  # of the checkpoint folder; another one is refused
 SEAL, INDEX = "config.json", "model_index.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 # What could run or be unpickled. We open none of them; a checkpoint that has one is not ours.
@@ -39,10 +39,12 @@ def check_seal(folder: Path, components: list[str]) -> None:
     entries = json.loads((folder / SEAL).read_text("utf-8"))
     if not isinstance(entries, dict) or entries.get("library_name", "g2gan") != "g2gan":
         raise ValueError(f"{SEAL} does not describe a G2-GAN checkpoint")
-    if entries.get("format") != FORMAT:
+    found = entries.get("format")
+    if found != FORMAT:
+        older = isinstance(found, int) and found < FORMAT
         raise ValueError(
-            f"it has format {entries.get('format')}, this release of g2gan reads format {FORMAT}; "
-            "update g2gan with pip install --upgrade"
+            f"it has format {found}, this release of g2gan reads format {FORMAT}; "
+            + ("take a newer one of it" if older else "update g2gan with pip install --upgrade")
         )
     if unknown := entries.keys() - {"format", "library_name", "sha256"}:
         raise ValueError(f"{SEAL} has an unknown entry {min(unknown)!r}")

@@ -69,9 +69,8 @@ class ShapeModel(CheckpointedModel):
         looks: names of variants and combinations that were learned ("laugh", "wink left").
         controls: names of single movements ("open jaw", "smile left").
         components: columns of Φ.
-        neutral_components: principal components of a shape that the neutral regressor reads.
-        calm: rms displacement, in eye distances, below which a removal fades out: half of it is
-            left there, a tenth at a third of it.
+        neutral_components: principal components of a shape by which its neutral one is guessed.
+        kinds: of expressions that the guess tells apart, besides a face at rest.
         points: of a shape, 478 for the mesh or 68 for the paper's landmarks. Where this says
             (478, 3) elsewhere, it is (points, 3).
         noise: what a point is off by, in eye distances, when parameters are fitted to it; 0 for
@@ -86,7 +85,7 @@ class ShapeModel(CheckpointedModel):
         controls: tuple[str, ...] = (),
         components: int = 20,
         neutral_components: int = 24,
-        calm: float = 0.01,
+        kinds: int = 1,
         points: int = POINTS,
         noise: float = 0.01,
     ) -> None:
@@ -98,7 +97,10 @@ class ShapeModel(CheckpointedModel):
             "limits": (2, components),  # the least and the greatest plausible value of each
             "expression_table": (len(expressions) + len(looks) + len(controls), components),
             "neutral_basis": (points, 3, neutral_components),
-            "neutral_weights": (neutral_components + 1, components),  # the last row is the constant
+            # Per kind and component, and last the constant: the displacement, and how likely the
+            # kind is (logarithm); at rest is the last kind and moves nothing.
+            "neutral_weights": (kinds, neutral_components + 1, points, 3),
+            "neutral_kinds": (neutral_components + 1, kinds + 1),
         }
         for name, shape in shapes.items():
             self.register_buffer(name, torch.zeros(shape))
@@ -227,16 +229,17 @@ class ShapeModel(CheckpointedModel):
     def neutral(self, mesh: np.ndarray) -> np.ndarray:
         """The person's neutral mesh (478, 3), guessed from an expressed one.
 
-        A ridge regression from the shape's principal components to the displacement that takes the
-        expression off; it fades out smoothly where the face is nearly neutral already.
+        `s_N = E[s_N | s]` where a shape is a face at rest plus a displacement, each normally
+        distributed, and the displacement is of one of several kinds: linear within each kind, and
+        averaged over how likely each is. A face at rest stays as it is.
         """
         pose = self.pose(mesh)
         seen = pose.to_head(mesh) - self._array("mean")
         features = np.append(np.tensordot(seen, self._array("neutral_basis"), 2), 1.0)
-        moved = self._array("basis") @ (features @ self._array("neutral_weights"))
-        size = np.sqrt((moved[self._handles] ** 2).sum(1).mean())
-        fade = size**2 / (size**2 + self.config.calm**2)
-        return mesh + pose.displacement(fade * moved)
+        scores = features @ self._array("neutral_kinds")
+        likely = np.exp(scores - np.logaddexp.reduce(scores))
+        moved = np.einsum("k,f,kfpc->pc", likely[:-1], features, self._array("neutral_weights"))
+        return mesh + pose.displacement(moved)
 
     def part_share(self, parts: Collection[str]) -> np.ndarray:
         """How far each point (478,) belongs to some of `PARTS`, in [0, 1]; to all of them: 1.

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from tiny import tiny_pipeline
 
 from g2gan import G2GAN, CheckpointError
+from g2gan.seal import FORMAT
 
 DAMAGES, BATCH = 200, 25
 
@@ -211,7 +212,12 @@ def with_a_pickle_s_name(folder: Path) -> None:
 
 def of_a_newer_format(folder: Path) -> None:
     entries = json.loads((folder / "config.json").read_text("utf-8"))
-    (folder / "config.json").write_text(json.dumps(entries | {"format": 2}))
+    (folder / "config.json").write_text(json.dumps(entries | {"format": FORMAT + 1}))
+
+
+def of_an_older_format(folder: Path) -> None:
+    entries = json.loads((folder / "config.json").read_text("utf-8"))
+    (folder / "config.json").write_text(json.dumps(entries | {"format": FORMAT - 1}))
 
 
 def with_custom_code(folder: Path) -> None:
@@ -231,6 +237,7 @@ def with_custom_code(folder: Path) -> None:
         (with_a_link_to_nowhere, "is missing"),
         (with_a_pickle_s_name, "SHA-256 differs"),
         (of_a_newer_format, "update g2gan"),
+        (of_an_older_format, "take a newer one"),
         (with_custom_code, "does not describe"),
     ],
 )
@@ -245,7 +252,7 @@ def test_a_checkpoint_from_before_digests_is_loaded_as_strictly(
     whole, tmp_path, photo_and_face, expected
 ):
     folder = Path(shutil.copytree(whole, tmp_path / "old"))
-    (folder / "config.json").write_text(json.dumps({"format": 1, "library_name": "g2gan"}))
+    (folder / "config.json").write_text(json.dumps({"format": FORMAT, "library_name": "g2gan"}))
     assert np.array_equal(edited(G2GAN.from_pretrained(folder), photo_and_face), expected)
     rename_a_tensor(folder, random.Random(0))
     with pytest.raises(CheckpointError, match="keys"):

@@ -1,5 +1,6 @@
 """The paper's generators behind the public interface: small crops painted anew in a whole photo."""
 
+import json
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from g2gan import G2GAN, CheckpointError
 from g2gan.alignment import PAPER, crop, transform
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.models.unet_generator import UNetGenerator
+from g2gan.seal import FORMAT
 from train.paper import ASSUMED
 from train.paper_data import PaperSet, centre_crop
 from train.paper_prepare import prepare
@@ -313,4 +315,4 @@ def test_a_checkpoint_put_together_of_two_kinds_is_refused(tmp_path, part):
 
 
 def _without_digests(folder: Path) -> None:
-    (folder / "config.json").write_text('{"format": 1, "library_name": "g2gan"}')
+    (folder / "config.json").write_text(json.dumps({"format": FORMAT, "library_name": "g2gan"}))

@@ -25,6 +25,7 @@ from g2gan import (
 )
 from g2gan.alignment import WORKING
 from g2gan.editors import AROUND, _moving
+from g2gan.seal import FORMAT
 
 
 @pytest.fixture(scope="module")
@@ -388,7 +389,7 @@ def _foreign_component(folder: Path) -> None:
 
 
 def _newer_format(folder: Path) -> None:
-    (folder / "config.json").write_text(json.dumps({"format": 2}))
+    (folder / "config.json").write_text(json.dumps({"format": FORMAT + 1}))
 
 
 def _mangled_json(folder: Path) -> None:

@@ -7,7 +7,7 @@ from tiny import LEFT_CORNER, RIGHT_CORNER, eye_distance, face_mesh, people, smi
 from g2gan.errors import PartError, UnknownExpressionError
 from g2gan.mesh import INNER_LIPS, LEFT_EYE, LEFT_IRIS, MIRROR, RIGHT_EYE, RIGHT_IRIS
 from g2gan.shape import HANDLES, PARTS, ShapeModel
-from train.fit_shape import cross_fitted_neutrals, fit_shape_model
+from train.fit_shape import POINT_NOISE, SHRUNK, cross_fitted_neutrals, fit_shape_model
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:
@@ -187,17 +187,35 @@ def test_a_stranger_s_neutral_face_is_hardly_moved():
         assert rms(model.neutral(mesh) - mesh) < 0.005 * eye_distance(mesh)
 
 
-@pytest.mark.parametrize("strength", [0.03, 0.2, 1.0])
-def test_the_fainter_the_expression_the_less_of_it_is_taken_off(strength):
-    """`size^2 / (size^2 + calm^2)` of it, so that a neutral face is left as it is."""
-    model, mesh = tiny_shape_model(), smile(face_mesh(), strength)
-    eager = ShapeModel(expressions=model.expressions, calm=1e-9)
-    eager.load_state_dict(model.state_dict())
-    pose = model.pose(mesh)
-    all_of_it, done = (pose.to_head(m.neutral(mesh)) - pose.to_head(mesh) for m in (eager, model))
-    size = np.sqrt((all_of_it[HANDLES] ** 2).sum(1).mean())
-    fade = size**2 / (size**2 + model.config.calm**2)
-    np.testing.assert_allclose(done, fade * all_of_it, atol=1e-9)
+def test_the_fainter_the_expression_the_less_of_it_is_taken_off():
+    model, at_rest = tiny_shape_model(), face_mesh()
+    shares = []
+    for strength in (0.05, 0.2, 0.5, 1.0):
+        shown = smile(at_rest, strength)
+        shares.append(rms(model.neutral(shown) - shown) / rms(shown - at_rest))
+    assert shares == sorted(shares)
+    assert shares[0] < 0.1
+    assert shares[-1] > 0.75
+
+
+def test_the_guess_is_the_mean_of_faces_and_smiles_that_are_likely():
+    """`E[n | n + d]` of normal distributions that are known: mouths as wide as people are, and
+    smiles that widen them by as much as they do."""
+    rng, mean = np.random.default_rng(0), mean_shape()
+    wide, opened = np.zeros((2, *mean.shape))
+    wide[LEFT_CORNER, 0], wide[RIGHT_CORNER, 0] = 1, -1
+    opened[list(INNER_LIPS)[11:20], 1] = 1  # tells the smile, and is the same for all
+    drawn = np.linalg.qr(np.column_stack([np.ones(40), rng.normal(size=(40, 2))]))[0] * 40**0.5
+    widths, widened = 0.06 * drawn[:, 1], 0.1 + 0.04 * drawn[:, 2]  # of exactly these deviations
+    neutral = mean + widths[:, None, None] * wide
+    smiling = neutral + widened[:, None, None] * wide + opened
+    model = fit_shape_model(neutral[:, None], smiling[:, None])
+    for width in (-0.05, 0.1, 0.25):
+        left = model.neutral(mean + width * wide + opened)
+        chance = SHRUNK * 0.04**2 / (0.06**2 + SHRUNK * 0.04**2 + POINT_NOISE**2 / 2)
+        expected = (1 - chance) * (width - 0.1)
+        assert (left - mean)[LEFT_CORNER, 0] == pytest.approx(expected, abs=0.004)
+        assert rms(left - mean - expected * wide) < 0.002
 
 
 def test_cross_fitted_guesses_are_of_people_who_were_not_in_the_fit():
@@ -307,7 +325,7 @@ def test_a_saved_shape_model_comes_back_bit_equal(tmp_path):
     model.save_pretrained(tmp_path)
     loaded = ShapeModel.from_pretrained(tmp_path)
     assert loaded.expressions == ("neutral", "happiness")
-    assert loaded.config.calm == model.config.calm
+    assert loaded.config.kinds == model.config.kinds
     for name, buffer in model.named_buffers():
         assert buffer.equal(loaded.get_buffer(name)), name
     mesh = smile(face_mesh())

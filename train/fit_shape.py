@@ -11,16 +11,38 @@ from g2gan.shape import ShapeModel
 from train.sources import person_of
 
 UNIT = Frame(side=1, eye_distance=1.0, eye_line=0.0)  # eye distance 1; the eyes' middle at (0.5, 0)
-RIDGE = 3.0  # flat between 0.01 and 3 in cross-validation over people: the firmest of them
 LEEWAY = 1.25  # how far beyond what was seen in training a parameter is still plausible
-ANIMATED_RIDGE = 1.0
-COMPONENTS, NEUTRAL_COMPONENTS = 56, 48  # with animated expressions
+COMPONENTS, NEUTRAL_COMPONENTS = 56, 96  # with animated expressions
+# How a neutral shape is guessed, by cross-validation over people. The few photographed faces move
+# differently by chance: this share of their covariance counts. Who wants a neutral face shows a
+# photographed expression so many times as often as an animated one or none. What a point is off by
+# at least, in eye distances; how far depth is trusted; how far the covariance within kinds, which
+# tells them apart, is made round.
+SHRUNK, OFTEN = 0.5, 8.0
+POINT_NOISE, DEPTH, ROUNDED = 0.005, 0.3, 0.02
 STRONGER_HALF = 0.5  # an expression is the mean of this share of its pairs, the larger ones;
 # "happiness" of those only that part the lips by so many eye distances (a mean of open and closed
 # smiles is neither), a little milder, for broader ones lift the upper lip as disgust does, and with
 # a squint: smiles for a camera leave the eyes out, the rest do not
 PARTED, MILDER = 0.05, 0.9
 TWINKLE, SQUINTS = 0.6, ("squint left", "squint right")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Faces that show one kind of expression, shapes (N, 478, 3) in the head's frame.
+
+    Args:
+        seen: as they are.
+        rest: the same people's at rest.
+        share: of the covariance of their displacements that is believed.
+        often: how often there is one, for each face that is at rest already.
+    """
+
+    seen: np.ndarray
+    rest: np.ndarray
+    share: float = 1.0
+    often: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +77,6 @@ def fit_shape_model(
     neutral: np.ndarray,
     smiling: np.ndarray,
     animated: AnimatedShapes | None = None,
-    ridge: float = RIDGE,
     expressions: list[str | None] | None = None,
 ) -> ShapeModel:
     """Fit everything that a `ShapeModel` stores.
@@ -65,7 +86,6 @@ def fit_shape_model(
             times (mirrored, shifted), so that the model learns how unsure a reading is.
         smiling: the same of their smiling photo.
         animated: other expressions; without them, the model knows what was photographed alone.
-        ridge: weight of the neutral regressor's penalty.
         expressions: what each "smiling" photo shows, `None` for what has no name; by default all
             show "happiness".
     """
@@ -81,8 +101,9 @@ def fit_shape_model(
     smiles = _with_mirrors(happy - true_rest).reshape(-1, at_rest[0, 0].size)
     named = {name: _strong_mean((happy - true_rest)[who]) for name, who in chosen.items()}
 
-    rows = [smiles]
-    seen, back = [happy, at_rest], [true_rest - happy, 0 * at_rest]
+    rows, identities = [smiles], true_rest[:, 0]
+    readings = (happy.reshape(-1, *happy.shape[2:]), np.repeat(identities, happy.shape[1], 0))
+    kinds = [Kind(*readings, SHRUNK, OFTEN)]
     if animated is not None:
         rest, moved, read = (
             _in_head(model, meshes)
@@ -98,8 +119,8 @@ def fit_shape_model(
         rows += [moves.reshape(len(moves), -1), directions.reshape(len(directions), -1)]
         repeats = max(1, len(moves) // (2 * len(smiles)))  # photographs count half as much together
         rows += [smiles] * (repeats - 1)
-        seen = [*seen, at_rest, read[:, None]]  # a neutral face is to stay as it is
-        back = [*back, 0 * at_rest, (rest - read)[:, None]]
+        identities = rest[np.unique(animated.people, return_index=True)[1]]
+        kinds.append(Kind(read, rest))
     displacements = np.concatenate(rows)
     basis, deviation = _principal(displacements, model.config.components, 0.0)
     parameters = displacements @ basis
@@ -107,7 +128,7 @@ def fit_shape_model(
     table = [named[name].ravel() @ basis for name in model.learned[1:]]
     _store(model, basis=_as_shapes(basis), deviation=deviation, limits=limits)
     _store(model, expression_table=np.stack([np.zeros_like(deviation), *table]))
-    _fit_neutral(model, seen, back, ridge if animated is None else ANIMATED_RIDGE)
+    _fit_neutral(model, identities, at_rest, kinds, happy - happy.mean(1, keepdims=True))
     return model
 
 
@@ -145,6 +166,7 @@ def _sized_model(animated: AnimatedShapes | None, photographed: set[str]) -> Sha
         controls=tuple(animated.controls),
         components=COMPONENTS,
         neutral_components=NEUTRAL_COMPONENTS,
+        kinds=2,
     )
 
 
@@ -154,9 +176,8 @@ def cross_fitted_neutrals(
     animated: AnimatedShapes | None = None,
     people: list[str] | None = None,
     folds: int = 6,
-    ridge: float = RIDGE,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the neutral regressor says of people whom it was not fitted on.
+    """What is guessed of people whom it was not fitted on.
 
     `people` names the pairs of the first axis, so that nobody's other pairs and animated shapes are
     in their own fit.
@@ -174,37 +195,69 @@ def cross_fitted_neutrals(
         others = animated
         if animated is not None:
             others = animated.of(~np.isin(animated.people, np.array(people)[out]))
-        model = fit_shape_model(neutral[~out], smiling[~out], others, ridge)
+        model = fit_shape_model(neutral[~out], smiling[~out], others)
         for guess, meshes in zip(guesses, (neutral, smiling), strict=True):
             guess[out] = [[model.neutral(mesh) for mesh in person] for person in meshes[out]]
     return guesses
 
 
 def _fit_neutral(
-    model: ShapeModel, seen: list[np.ndarray], back: list[np.ndarray], ridge: float
+    model: ShapeModel,
+    identities: np.ndarray,
+    at_rest: np.ndarray,
+    kinds: list[Kind],
+    errors: np.ndarray,
 ) -> None:
-    """Ridge regression from shapes (..., 478, 3) to the displacement back to rest; at rest, none.
+    """The linear-Gaussian model behind `ShapeModel.neutral`.
 
-    Every array of the list counts alike, however many shapes it holds.
+    With s = n + d + e, all of them normal and independent, E[d | s] = E d + Cov(d) Cov(s)^-1 (s -
+    E s), where Cov(s) = Cov(n) + Cov(d) + Cov(e). Which kind d is of, linear discriminants say
+    (Fisher 1936; their covariance is regularised as Friedman 1989 does).
+
+    Args:
+        identities: (people, 478, 3), n: everybody at rest, also those of whom no more is known.
+        at_rest: (..., 478, 3), faces at rest as they are read; the last of the kinds.
+        errors: (..., 478, 3), e: by how much readings of one face differ.
     """
-    size = model.mean.numel()
-    weights = np.concatenate(
-        [np.full(2 * part[..., 0, 0].size, 1 / part[..., 0, 0].size) for part in seen]
+    trust = np.array([1, 1, DEPTH])
+    mean = model.mean.double().numpy()
+
+    def rows_of(shapes: np.ndarray) -> np.ndarray:
+        return (_with_mirrors(shapes) * trust).reshape(-1, mean.size)
+
+    groups = [rows_of(shapes - mean) for shapes in (*(kind.seen for kind in kinds), at_rest)]
+    spread = np.concatenate([rows / np.sqrt(len(rows)) for rows in groups])
+    basis = _principal(spread, model.config.neutral_components, 0.0)[0]
+    size = basis.shape[1]
+    noise = _covariance(rows_of(errors) @ basis) + POINT_NOISE**2 * np.eye(size)
+    people = rows_of(identities - mean) @ basis
+    weights = []
+    for kind in kinds:
+        moved = rows_of(kind.seen - kind.rest) @ basis
+        back = _with_mirrors(kind.rest - kind.seen).reshape(len(moved), -1)
+        total = _covariance(people) + kind.share * _covariance(moved) + noise
+        slope = np.linalg.solve(total, kind.share * _covariance(moved, back))
+        expected = people.mean(0) + moved.mean(0)
+        weights.append(np.vstack([slope, back.mean(0) - expected @ slope]))
+    groups = [rows @ basis for rows in groups]
+    means = np.array([rows.mean(0) for rows in groups])
+    within = np.mean([_covariance(rows) for rows in groups], 0)
+    within += ROUNDED * np.trace(within) / size * np.eye(size)
+    scores = np.linalg.solve(within, means.T)
+    often = np.log([kind.often for kind in kinds] + [1.0])
+    constants = often - (means.T * scores).sum(0) / 2
+    _store(
+        model,
+        neutral_basis=_as_shapes(basis) * trust[:, None],
+        neutral_weights=np.reshape(weights, (len(kinds), size + 1, -1, 3)),
+        neutral_kinds=np.vstack([scores, constants]),
     )
-    weights *= len(weights) / weights.sum()
-    rows = np.concatenate([_with_mirrors(part).reshape(-1, size) for part in seen])
-    aims = np.concatenate([_with_mirrors(part).reshape(-1, size) for part in back])
-    rows = rows - model.mean.double().numpy().ravel()
-    aims = aims @ model.basis.double().numpy().reshape(size, -1)
-    middle = (weights[:, None] * rows).mean(0)
-    basis, deviation = _principal(
-        np.sqrt(weights)[:, None] * (rows - middle), model.config.neutral_components, 0.0
-    )
-    features = np.column_stack([rows @ basis, np.ones(len(rows))])
-    penalty = len(rows) * ridge * np.diag(np.append(np.full(len(deviation), 1e-3), 0))
-    weighted = features.T * weights
-    solved = np.linalg.solve(weighted @ features + penalty, weighted @ aims)
-    _store(model, neutral_basis=_as_shapes(basis), neutral_weights=solved)
+
+
+def _covariance(rows: np.ndarray, others: np.ndarray | None = None) -> np.ndarray:
+    """Of the columns of (N, A) with those of (N, B) or with themselves, (A, B)."""
+    others = rows if others is None else others
+    return (rows - rows.mean(0)).T @ (others - others.mean(0)) / len(rows)
 
 
 def _mean_shape(meshes: np.ndarray, rounds: int = 4) -> np.ndarray:
