@@ -29,7 +29,7 @@ SIZE = (400, 480)  # width, height of the photo
 def folder(tmp_path_factory) -> Path:
     """A portrait, and files that are none."""
     folder = tmp_path_factory.mktemp("photos")
-    rgb = np.pad(draw_face(400, smile=0.6), ((40, 40), (0, 0), (0, 0)), "edge")
+    rgb = np.pad(draw_face(400, smile=1), ((40, 40), (0, 0), (0, 0)), "edge")
     portrait = Image.fromarray(rgb)
     portrait.save(folder / "portrait.png")
     portrait.save(folder / "portrait.jpg", quality=95)

@@ -45,7 +45,7 @@ def folder(tmp_path) -> Path:
     Image.fromarray(draw_face(400)).save(folder / "a.jpg")
     Image.fromarray(draw_face(400, smile=0.5)).save(folder / "b.gif")
     two = np.full((400, 720, 3), 130, np.uint8)
-    two[:, :400], two[40:360, 400:] = draw_face(400), draw_face(320)
+    two[:, :400], two[40:360, 400:] = draw_face(400), draw_face(320, smile=1)
     Image.fromarray(two).save(folder / "c two.png")
     Image.new("RGB", (300, 200)).save(folder / "landscape.png")
     (folder / "torn.jpg").write_bytes((folder / "a.jpg").read_bytes()[:3000])

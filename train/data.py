@@ -32,8 +32,8 @@ from train.pack import unpacked
 from train.prepare import ANIMATED_FOLDER, MANIFEST, READINGS, RIG, SHAPE_MODEL, SHARD, STATES
 
 # How often each kind of shape is asked for. "told": the target photo's own, head pose included.
-# "rigid": its expression on the source's head, at a varying gain. "guessed": what the neutral
-# regressor says, as in use, while the true neutral is shown, in its own pose: nobody can foretell
+# "rigid": its expression on the source's head, at a varying gain. "guessed": what the shape
+# model guesses, as in use, while the true neutral is shown, in its own pose: nobody can foretell
 # that, but where something may lie is learned. "rest": a neutral face in, its guessed neutral asked
 # for, and the face as it is shown.
 KINDS = {

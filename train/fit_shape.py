@@ -1,4 +1,4 @@
-"""Photographed and animated meshes -> a `ShapeModel`: basis, expressions, neutral regressor."""
+"""Photographed and animated meshes -> a `ShapeModel`: basis, expressions, neutral shapes."""
 
 from dataclasses import dataclass
 
