@@ -29,10 +29,7 @@ def seal(folder: Path, components: list[str]) -> None:
 
 
 def check_seal(folder: Path, components: list[str]) -> None:
-    """Raise ValueError unless the folder is of a known format and every file is as it was sealed.
-
-    Checkpoints from before digests were recorded have none; what they hold is checked all the same.
-    """
+    """Raise ValueError unless the folder is of this format and every file is as it was sealed."""
     for name in (SEAL, INDEX, *_sealed(components)):
         if not (folder / name).is_file():  # nor a pipe, which would be waited for
             raise ValueError(f"{name} is missing")
@@ -44,13 +41,11 @@ def check_seal(folder: Path, components: list[str]) -> None:
         older = isinstance(found, int) and found < FORMAT
         raise ValueError(
             f"it has format {found}, this release of g2gan reads format {FORMAT}; "
-            + ("take a newer one of it" if older else "update g2gan with pip install --upgrade")
+            + ("take a newer revision" if older else "update g2gan with pip install --upgrade")
         )
     if unknown := entries.keys() - {"format", "library_name", "sha256"}:
         raise ValueError(f"{SEAL} has an unknown entry {min(unknown)!r}")
     digests = entries.get("sha256")
-    if digests is None:
-        return
     if not isinstance(digests, dict) or digests.keys() != set(_sealed(components)):
         raise ValueError(f"{SEAL} does not list the checkpoint's files")
     for name, digest in digests.items():
