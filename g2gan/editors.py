@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from g2gan.alignment import PAPER, WHOLE, WORKING, crop, eye_centres, scale_of, transform
+from g2gan.crows_feet import beside_eyes
 from g2gan.eyes import put_eyes
 from g2gan.flow import MARGIN, Edit, apply, base_flow, border_ramp, gates, seams
 from g2gan.folds import folds
@@ -21,7 +22,7 @@ from g2gan.landmarks import LANDMARKS_68, Face, LandmarkDetector
 from g2gan.lips import LINES, SHADE, resting
 from g2gan.mesh import FACE_OVAL, POINTS
 from g2gan.models.unet_generator import UNetGenerator
-from g2gan.models.warp_generator import WarpGenerator
+from g2gan.models.warp_generator import WarpGenerator, without_lines
 from g2gan.mouth import open_mouth
 from g2gan.paste import luminance, paste
 from g2gan.shape import LANDMARKS, ShapeModel, nearness
@@ -132,6 +133,8 @@ class WarpEditor:
         device = network.device  # found anew each time: slowly
         predict = network if draft else network.predict
         fields = predict(*(_tensor(array, device) for array in seen))
+        if network is self.removal:
+            fields = without_lines(fields, _tensor(beside_eyes(source, asked)[None], device))
         arrays = {name: _in_crop(_array(field), part) for name, field in fields._asdict().items()}
         if network is self.synthesis:
             skin = allowed[1][part][..., None]

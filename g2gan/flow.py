@@ -318,7 +318,7 @@ def skin_gate(target: np.ndarray) -> np.ndarray:
     for part in (RIGHT_EYE + RIGHT_BROW, LEFT_EYE + LEFT_BROW):
         outline = cv2.convexHull(np.rint(target[list(part)] * 16).astype(np.int32))
         cv2.fillPoly(kept, [outline], 255, shift=4)
-    kept = cv2.dilate(kept, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)))
+    kept = cv2.dilate(kept, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
     return cv2.GaussianBlur(gate - cv2.min(gate, kept), (0, 0), 2.5).astype(np.float32) / 255
 
 

@@ -24,12 +24,21 @@ def resting(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     Args:
         source, target: (478, 3) meshes in crop pixels, before and after.
     """
-    fold = SMILE["beside the nose"]  # moves with the mouth's corner
-    back = -np.mean([movement(fold, source, target, mirrored) for mirrored in (False, True)])
-    share = np.clip(back / WHOLE_SMILE, 0, 1)
+    share = smile_undone(source, target)
     lips = np.zeros((WORKING.side, WORKING.side), np.float32)
     if share > 0:
         outline = np.rint(np.asarray(target)[list(OUTER_LIPS), :2] * 16).astype(np.int32)
         cv2.fillPoly(lips, [outline], 1, shift=4)
         lips = cv2.GaussianBlur(cv2.erode(lips, np.ones((RIM, RIM))), (0, 0), SOFT)
     return np.float32(share) * lips
+
+
+def smile_undone(source: np.ndarray, target: np.ndarray) -> float:
+    """The share in [0, 1] of a whole smile that the mouth's corners go back.
+
+    Args:
+        source, target: (478, 3) meshes in crop pixels, before and after.
+    """
+    fold = SMILE["beside the nose"]  # moves with the mouth's corner
+    back = -np.mean([movement(fold, source, target, mirrored) for mirrored in (False, True)])
+    return float(np.clip(back / WHOLE_SMILE, 0, 1))

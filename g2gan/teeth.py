@@ -19,11 +19,11 @@ from g2gan.mesh import INNER_LIPS
 # the teeth of ICT-FaceKit's mean face (MIT).
 CONTACTS = np.array([0.0, 0.140, 0.236, 0.317, 0.384, 0.414, 0.457, 0.517])
 SHORTER = np.array([0.0, 0.017, 0.008, 0.020, 0.030, 0.038, 0.044])  # each tooth than the first
-SHADE = np.array([1.0, 1.0, 1.0, 0.80, 0.68, 0.55, 0.45])  # premolars and molars lie deeper
-CROWN = 0.175  # height of an incisor's crown
+SHADE = np.array([1.0, 1.0, 0.95, 0.72, 0.58, 0.45, 0.35])  # premolars and molars lie deeper
+CROWN = 0.21  # as far below the upper lip as teeth reach: a crown, and some gum above it
 ABOVE_LIP = 0.018  # between the edges of the teeth and the lower lip
 LEAST_ABOVE = 0.004  # the same, wherever a person's own teeth reach lower
-EVEN = 0.04  # sigma over which teeth are together as light as what was painted
+EVEN = 0.025  # sigma over which teeth are together as light as what was painted
 ROUND = np.array([0.016, 0.020, 0.026, 0.022, 0.018, 0.018, 0.018])  # depth of a tooth's corners
 SOFT = 0.010  # how gradually an edge ends
 DARK, FADE = 0.46, 0.30  # the shadow behind the edges; how far below them it gets lighter
@@ -41,6 +41,7 @@ KINDS, PICTURES = 3, 8  # those that do not count as one of the first two are al
 TILE, TILE_REACH = (48, 24), 0.15  # rows and columns; eye distances from its lowest row to its top
 LEVELS = 170  # which level is as light as the lightest of a person's teeth
 NARROW, OTHER = 8.0, 0.10  # how few pictures a tooth is mixed of; how far neighbours' differ
+FAINTER, FINE = 0.5, 6.0  # share that goes of what is finer than so many pixels: it lies elsewhere
 
 # Nobody has the mean's teeth, and nobody's are the same on both sides: how far a person's stray.
 WIDER, ASIDE, NEARER = 0.04, 0.005, 0.004  # widths, the middle, the gap above the lower lip
@@ -190,7 +191,8 @@ def _row_of_teeth(own: float, strays: np.ndarray) -> np.ndarray:
         shares = np.exp(NARROW * np.cos(angles))  # it changes smoothly with the number
         tile = np.tensordot(np.float32(shares / shares.sum()), tiles()[:, kind], 1)
         row.append(tile if right else tile[:, ::-1])
-    return np.concatenate(row, 1)
+    teeth = np.concatenate(row, 1)
+    return teeth + FAINTER * (cv2.GaussianBlur(teeth, (0, 0), FINE) - teeth)
 
 
 def _teeth(

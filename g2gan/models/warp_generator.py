@@ -26,7 +26,8 @@ MARK = 0.02  # of [0, 1]: what stands out more in the finest band, a mole or a h
 # unsure of where exactly it lies, is taken out by so much more.
 STANDS_OUT, FOLDED, BOLDER = 2.0, (1.0, 2.0), 0.6
 POOLED, FAR = 4, 4  # pixels of the grid on which strengths are compared; octaves of surroundings
-MOVED = 2.5  # pixels of base flow from which detail may change fully
+MOVED = 1.5  # pixels of base flow from which detail may change fully,
+REACH = 32  # also so many pixels beside it: where a cheek sinks, lines beside the eye go as well
 FADE = 16  # pixels in which everything fades to nothing at the crop's border
 LEAST = 1e-6  # of paint, whose colour counts, and of detail
 # Which of the 68 landmarks lies where each was, in a mirror
@@ -166,7 +167,7 @@ class WarpGenerator(CheckpointedModel):
             shading = finer if shading is None else finer + _enlarged(shading, finer.shape[-1])
         shading = _enlarged(shading, side)
         speed = base_flow.square().sum(1, keepdim=True).sqrt()
-        moving = blurs(speed, BANDS)[-1] / MOVED
+        moving = blurs(_greatest_near(speed), BANDS)[-1] / MOVED
         gains = torch.tanh(shading[:, 3:]) * skin * moving.clamp(max=1)
         moved = warp(image, base_flow + residual)
         levels = blurs(moved, BANDS + 1)
@@ -258,14 +259,32 @@ def paint(moved: Tensor, fields: WarpFields) -> Tensor:
     return moved + fields.mask * (fields.colour - moved)
 
 
-def blurs(image: Tensor, count: int) -> list[Tensor]:
+def without_lines(fields: WarpFields, share: Tensor) -> WarpFields:
+    """The fields whose picture has no fine folds: the skin's grain stays, and so do hairs.
+
+    Args:
+        share: (B, 1, S, S) in [0, 1], how much of them goes.
+    """
+    even = fields.even + fields.shading
+    bands = [fine - coarse for fine, coarse in pairwise([even, *blurs(even, BANDS, first=1)])]
+    kept, folded = grain(bands)
+    lines = sum(band - part for band, part in zip(bands, kept, strict=False))
+    share = share * folded
+    return fields._replace(
+        shading=fields.shading - share * lines, erased=torch.maximum(fields.erased, share)
+    )
+
+
+def blurs(image: Tensor, count: int, first: int = 0) -> list[Tensor]:
     """Blurred copies of (B, C, H, W), each an octave coarser: sigma 0.7, 1.6, 3.2, 6.5, ... pixels.
+
+    An image that is blurred by the first of these already goes on with `first=1`.
 
     What one has and the next lacks is a band of detail: the undecimated wavelet transform of
     Holschneider et al. (1989) with the kernel 1/4, 1/2, 1/4.
     """
     levels = []
-    for index in range(count):
+    for index in range(first, first + count):
         image = _blurred(image, 2**index)
         levels.append(image)
     return levels
@@ -305,6 +324,13 @@ def _calm(stronger: list[Tensor]) -> Tensor:
 def _at_pixels(x: Tensor) -> Tensor:
     """From the grid on which strengths of detail are compared to the crop's pixels."""
     return functional.interpolate(x, scale_factor=POOLED, mode="bilinear")
+
+
+def _greatest_near(x: Tensor) -> Tensor:
+    """The greatest of (B, 1, S, S) within `REACH` pixels, to a cell of the grid of strengths."""
+    cells = REACH // POOLED
+    coarse = functional.max_pool2d(x, POOLED)
+    return _at_pixels(functional.max_pool2d(coarse, 2 * cells + 1, stride=1, padding=cells))
 
 
 def _blurred(image: Tensor, gap: int) -> Tensor:
