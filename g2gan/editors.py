@@ -33,7 +33,7 @@ ROUND_FACE = 4  # pixels of it that painting reaches past the face oval, before 
 SURROUNDINGS = 1.0  # widths of a face that a detector sees on each side when it looks again
 # What a draft's network sees of it: where it moves by more than so many pixels, or by that share of
 # the most, and so many pixels around
-MOVES, OF_MOST, AROUND = 2.5, 0.1, 12
+MOVES, OF_MOST, AROUND = 2.5, 0.1, 20
 
 
 @dataclass(frozen=True)

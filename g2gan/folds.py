@@ -21,7 +21,7 @@ from g2gan.mesh import MIRROR
 ALONG, ACROSS = 32, 57  # samples along a fold, and across it
 REACH = 0.13  # eye distances from a fold's line to where its profile ends, on either side
 LEAST, MOST = 0.001, 0.30  # eye distances of movement: a fold of less is not seen, none grow deeper
-DEPTH = 2.2  # folds that were averaged are less deep than any of them: never laid on top exactly
+DEPTH = 2.8  # folds that were averaged are less deep than any of them: never laid on top exactly
 TINT = np.array([0.85, 1.03, 1.10], np.float32)  # R, G, B: shadows on skin are warm
 
 # Drawn folds: width of the dark line and of the light round it in eye distances, how light it is,

@@ -8,7 +8,7 @@ import hashlib
 import json
 from pathlib import Path
 
-FORMAT = 2  # of the checkpoint folder; another one is refused
+FORMAT = 3  # of the checkpoint folder; another one is refused
 SEAL, INDEX = "config.json", "model_index.json"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 # What could run or be unpickled. We open none of them; a checkpoint that has one is not ours.

@@ -21,6 +21,7 @@ from g2gan.errors import PartError, UnknownExpressionError
 from g2gan.landmarks import LANDMARKS_68
 from g2gan.mesh import LEFT_EYE, LEFT_IRIS, POINTS, RIGHT_EYE, RIGHT_IRIS, RIGID
 from g2gan.models.checkpointed import CheckpointedModel
+from g2gan.own import own_numbers
 
 HANDLES = np.array(LANDMARKS_68)
 LANDMARKS = len(LANDMARKS_68)
@@ -38,6 +39,7 @@ EYEBALL = 0.19  # radius in eye distances: 12 of 63 mm
 LIDS = 0.06  # eye distances round an eye's opening in which skin goes with the lids
 ASLEEP = (0.5, 0.65)  # share of the mean face's opening: lids that are closed, and that are not
 OPENED = (0.4, 1.6)  # limits of how far a person's eyes are open, as a share of the mean face's
+TOPIC = 5  # of `own_numbers`: one in which each tells people well apart
 PART_BORDER = 0.06  # eye distances over which one part gives way to the next
 
 
@@ -71,6 +73,7 @@ class ShapeModel(CheckpointedModel):
         components: columns of Φ.
         neutral_components: principal components of a shape by which its neutral one is guessed.
         kinds: of expressions that the guess tells apart, besides a face at rest.
+        ways: in which people's smiles differ from each other.
         points: of a shape, 478 for the mesh or 68 for the paper's landmarks. Where this says
             (478, 3) elsewhere, it is (points, 3).
         noise: what a point is off by, in eye distances, when parameters are fitted to it; 0 for
@@ -86,6 +89,7 @@ class ShapeModel(CheckpointedModel):
         components: int = 20,
         neutral_components: int = 24,
         kinds: int = 1,
+        ways: int = 0,
         points: int = POINTS,
         noise: float = 0.01,
     ) -> None:
@@ -96,6 +100,8 @@ class ShapeModel(CheckpointedModel):
             "deviation": (components,),  # of each parameter in training
             "limits": (2, components),  # the least and the greatest plausible value of each
             "expression_table": (len(expressions) + len(looks) + len(controls), components),
+            # What each of a face's `own_numbers` does to its smile, and last the constant
+            "own_smiles": (ways + 1, components),
             "neutral_basis": (points, 3, neutral_components),
             # Per kind and component, and last the constant: the displacement, and how likely the
             # kind is (logarithm); at rest is the last kind and moves nothing.
@@ -118,7 +124,7 @@ class ShapeModel(CheckpointedModel):
     @property
     def looks(self) -> tuple[str, ...]:
         """Named variants and combinations: those that were learned, then those of `aimed`."""
-        return (*self.config.looks, *self._aims)
+        return (*self.config.looks, *(name for name in self.aims if name not in self.learned))
 
     @property
     def controls(self) -> tuple[str, ...]:
@@ -164,7 +170,7 @@ class ShapeModel(CheckpointedModel):
         return self.deform(neutral, self.parameters_of(weights)) + self.aimed(neutral, weights)
 
     def parameters_of(self, weights: Mapping[str, float]) -> np.ndarray:
-        """Parameters p (components,) of a blend of names; the looks of `aimed` have none.
+        """Parameters p (components,) of a blend of names, without what `aimed` adds.
 
         Raises:
             UnknownExpressionError: a name is not in `names`.
@@ -181,27 +187,34 @@ class ShapeModel(CheckpointedModel):
         return total
 
     def aimed(self, mesh: np.ndarray, weights: Mapping[str, float]) -> np.ndarray:
-        """What looks that nobody had to learn do to a face, (478, 3) in pixels.
+        """What names do to a face beside `Φ p`, which is the same for all, (478, 3) in pixels.
 
         "look at camera" and "open eyes" lead each face from where its own eyes are to a place that
-        is the same for all, so they are no displacement that everybody shares.
+        is the same for all. "happiness" is everybody's own: people smile in different ways, and
+        what is a face's own (`own_numbers`) says in which.
 
         Args:
             mesh: (478, 3), the face before.
             weights: a blend as in `express`; its other names do nothing here.
         """
         moved = np.zeros_like(mesh)
-        for name, aim in self._aims.items():
+        for name, aim in self.aims.items():
             if name in weights:
                 moved += weights[name] * (aim(mesh) - mesh)
         return moved
 
     @property
-    def _aims(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    def aims(self) -> dict[str, Callable[[np.ndarray], np.ndarray]]:
         """Name -> the mesh at full weight; none with the paper's landmarks, which know no iris."""
         if self.config.points == LANDMARKS:
             return {}
-        return {"look at camera": self.look_at_camera, "open eyes": self.open_eyes}
+        aims = {"look at camera": self.look_at_camera, "open eyes": self.open_eyes}
+        return aims | {"happiness": self.own_smile} if self.config.ways else aims
+
+    def own_smile(self, mesh: np.ndarray) -> np.ndarray:
+        """The mesh (478, 3) moved by what this person's smile has that "happiness" has not."""
+        features = np.append(own_numbers(mesh, self.config.ways, TOPIC), 1.0)
+        return self.deform(mesh, features @ self._array("own_smiles"))
 
     def deform(self, neutral: np.ndarray, parameters: np.ndarray) -> np.ndarray:
         """`s_N + Φ p`: the neutral mesh (478, 3) moved by parameters (components,), in its pose."""

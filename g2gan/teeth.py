@@ -14,16 +14,17 @@ import numpy as np
 
 from g2gan.alignment import eye_centres
 from g2gan.mesh import INNER_LIPS
+from g2gan.own import own_numbers
 
 # All lengths in eye distances. Where upper teeth touch, seen from the front, from the middle out:
 # the teeth of ICT-FaceKit's mean face (MIT).
 CONTACTS = np.array([0.0, 0.140, 0.236, 0.317, 0.384, 0.414, 0.457, 0.517])
 SHORTER = np.array([0.0, 0.017, 0.008, 0.020, 0.030, 0.038, 0.044])  # each tooth than the first
-SHADE = np.array([1.0, 1.0, 0.95, 0.72, 0.58, 0.45, 0.35])  # premolars and molars lie deeper
+SHADE = np.array([1.0, 1.0, 1.0, 0.8, 0.68, 0.55, 0.45])  # premolars and molars lie deeper
 CROWN = 0.21  # as far below the upper lip as teeth reach: a crown, and some gum above it
 ABOVE_LIP = 0.018  # between the edges of the teeth and the lower lip
 LEAST_ABOVE = 0.004  # the same, wherever a person's own teeth reach lower
-EVEN = 0.025  # sigma over which teeth are together as light as what was painted
+EVEN = 0.02  # sigma over which teeth are together as light as what was painted
 ROUND = np.array([0.016, 0.020, 0.026, 0.022, 0.018, 0.018, 0.018])  # depth of a tooth's corners
 SOFT = 0.010  # how gradually an edge ends
 DARK, FADE = 0.46, 0.30  # the shadow behind the edges; how far below them it gets lighter
@@ -40,22 +41,20 @@ SOLID = 0.2  # share of paint from which teeth hide all that lies behind them
 KINDS, PICTURES = 3, 8  # those that do not count as one of the first two are all like the third
 TILE, TILE_REACH = (48, 24), 0.15  # rows and columns; eye distances from its lowest row to its top
 LEVELS = 170  # which level is as light as the lightest of a person's teeth
-NARROW, OTHER = 8.0, 0.10  # how few pictures a tooth is mixed of; how far neighbours' differ
-FAINTER, FINE = 0.5, 6.0  # share that goes of what is finer than so many pixels: it lies elsewhere
+NARROW, OTHER = 8.0, 0.6  # how few pictures a tooth is mixed of; how far neighbours' differ
+# Relief that is finer than so many pixels: its shade lies elsewhere in a person's own teeth and is
+# made fainter, its lines are crisp, and both have less colour than gums and stains in the pictures.
+SHADED, LINES = (6.0, 0.5), (1.5, 1.6)
+COLOURED = 0.4
 
 # Nobody has the mean's teeth, and nobody's are the same on both sides: how far a person's stray.
-WIDER, ASIDE, NEARER = 0.04, 0.005, 0.004  # widths, the middle, the gap above the lower lip
-UNEVEN, ASTRAY, PALER = 0.005, 0.004, 0.03  # each tooth's length and borders; its shade
-CANTED, ROUNDER, LATERAL = 0.015, 0.35, 0.5  # slope of all edges; corners; what is `SHORTER`
-# Widths whose ratios tell people apart and expressions hardly change: between the eyes' inner and
-# outer corners, the temples, the cheekbones, the sides of the forehead.
-WIDTHS = ((133, 362), (33, 263), (127, 356), (234, 454), (54, 284))
+WIDER, ASIDE, NEARER = 0.05, 0.005, 0.004  # widths, the middle, the gap above the lower lip
+UNEVEN = np.array([0.006, 0.014, 0.014, 0.014, 0.014, 0.014, 0.014])  # each tooth's length
+ASTRAY, PALER = 0.010, 0.07  # its borders; its shade
+CANTED, ROUNDER, LATERAL = 0.015, 0.5, 0.7  # slope of all edges; corners; what is `SHORTER`
 WHOLE, SIDE = 7, len(SHADE)  # how many numbers concern all teeth; teeth of one side
 OWN = WHOLE + 3 * 2 * SIDE
-APART = 40.0  # radians for each unit of such a ratio's logarithm, which has a spread of some 0.04
-_fixed = np.random.default_rng(0)
-DIRECTIONS = APART * _fixed.normal(size=(OWN, len(WIDTHS) - 1)) / np.sqrt(len(WIDTHS) - 1)
-PHASES = _fixed.uniform(0, 2 * np.pi, OWN)
+TOPIC = 0  # of `own_numbers`
 
 LOWER, UPPER = INNER_LIPS[:11], (INNER_LIPS[0], *INNER_LIPS[:9:-1])  # corner to corner
 
@@ -96,7 +95,7 @@ def carve(
     # lips that are brightened need less paint to be white, and show through no less
     mean = (white * share[part]).sum() / max(float(white.sum()), 1e-6)
     white *= 1 - np.clip(1 - np.maximum(share[part], mean) / SOLID, 0, 1) ** 2
-    teeth = _teeth(x, y, upper, lower, pixel, own_numbers(mesh))
+    teeth = _teeth(x, y, upper, lower, pixel, own_numbers(mesh, OWN, TOPIC))
     light, unlit = (_evened(each.mean(2), white, EVEN / pixel) for each in (painted[part], teeth))
     light /= np.maximum(unlit, LEAST_LIGHT)
     light *= np.clip(np.sqrt(USUAL / np.maximum(light, 1)), 1, LIFTED)
@@ -153,20 +152,6 @@ def _whiteness(colour: np.ndarray) -> np.ndarray:
     return np.clip((0.42 - flesh) / 0.14, 0, 1) * np.clip((most / 255 - 0.25) / 0.15, 0, 1)
 
 
-def own_numbers(mesh: np.ndarray) -> np.ndarray:
-    """Numbers (OWN,) in [-1, 1] that are a face's own, whatever its expression.
-
-    They follow the proportions of the skull smoothly: as good as random from person to person, and
-    nearly the same in each frame of an animation and in each reading of a photo.
-
-    Args:
-        mesh: (478, 3).
-    """
-    ends = np.asarray(mesh, np.float64)[np.array(WIDTHS)]
-    widths = np.log(np.linalg.norm(ends[:, 0] - ends[:, 1], axis=-1))
-    return np.sin(DIRECTIONS @ (widths[1:] - widths[0]) + PHASES)
-
-
 @cache
 def tiles() -> np.ndarray:
     """(PICTURES, KINDS, *TILE, 3) float32: real teeth; 1 is the lightest of a person's."""
@@ -192,7 +177,10 @@ def _row_of_teeth(own: float, strays: np.ndarray) -> np.ndarray:
         tile = np.tensordot(np.float32(shares / shares.sum()), tiles()[:, kind], 1)
         row.append(tile if right else tile[:, ::-1])
     teeth = np.concatenate(row, 1)
-    return teeth + FAINTER * (cv2.GaussianBlur(teeth, (0, 0), FINE) - teeth)
+    blurred = [cv2.GaussianBlur(teeth, (0, 0), sigma) for sigma, _ in (SHADED, LINES)]
+    relief = SHADED[1] * (blurred[1] - blurred[0]) + LINES[1] * (teeth - blurred[1])
+    grey = relief.mean(2, keepdims=True)
+    return blurred[0] + grey + COLOURED * (relief - grey)
 
 
 def _teeth(
@@ -222,7 +210,7 @@ def _teeth(
     off = 2 * (x - start) / (end - start) - 1  # -1 to 1 across a tooth
     tip = np.minimum(lower - ABOVE_LIP - NEARER * nearer, upper + CROWN) + CANTED * canted * x
     tip = np.minimum(tip, lower - LEAST_ABOVE)
-    tip = tip - (1 + LATERAL * lateral) * SHORTER[rank] + UNEVEN * uneven[tooth]
+    tip = tip - (1 + LATERAL * lateral) * SHORTER[rank] + UNEVEN[rank] * uneven[tooth]
     edge = tip - (1 + ROUNDER * rounder) * ROUND[rank] * np.abs(off) ** 3
     below = np.clip(y - edge, 0, None)
     past = np.clip((y - edge) / max(SOFT, pixel) + 0.5, 0, 1)

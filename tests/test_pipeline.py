@@ -139,7 +139,7 @@ def test_a_draft_s_network_sees_a_square_round_what_moves():
     assert rows.stop >= 220 + AROUND
     assert columns.start <= 30 - AROUND
     assert columns.stop >= 90 + AROUND
-    assert rows.stop - rows.start == columns.stop - columns.start == 96
+    assert rows.stop - rows.start == columns.stop - columns.start == 112
     assert rows.stop <= WORKING.side
 
 

@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from tiny import LEFT_CORNER, RIGHT_CORNER, eye_distance, face_mesh, people, smile, tiny_shape_model
+from tiny import (
+    LEFT_CORNER,
+    RIGHT_CORNER,
+    eye_distance,
+    face_mesh,
+    people,
+    smile,
+    tiny_shape_model,
+    with_wider_temples,
+)
 
 from g2gan.errors import PartError, UnknownExpressionError
 from g2gan.mesh import INNER_LIPS, LEFT_EYE, LEFT_IRIS, MIRROR, RIGHT_EYE, RIGHT_IRIS
@@ -109,13 +118,52 @@ def test_happiness_shows_teeth_where_some_smiles_do():
 
 
 def test_happiness_is_the_smile_that_was_shown():
-    mesh, unit = face_mesh(), eye_distance(face_mesh())
-    happy = tiny_shape_model().express(mesh, {"happiness": 1})
+    mesh, unit, model = face_mesh(), eye_distance(face_mesh()), tiny_shape_model()
+    happy = model.deform(mesh, model.parameters_of({"happiness": 1}))
     # the mean of the stronger half: strengths of 1 to 1.4
     assert rms(happy - smile(mesh, 1.2)) < 0.1 * rms(smile(mesh, 1.2) - mesh)
     widened = (happy - mesh)[[RIGHT_CORNER, LEFT_CORNER]] / unit
     assert widened[0, 0] < -0.1 < 0.1 < widened[1, 0]
     assert (widened[:, 1] < -0.08).all()
+
+
+def test_people_smile_in_their_own_way_and_nobody_more_faintly():
+    """Of people who open their mouths more or less wide in a smile, each does it as the others."""
+    (neutral, _), known = people(24), tiny_shape_model()
+    shared, wider = known.parameters_of({"happiness": 1}), np.zeros((478, 3))
+    wider[list(INNER_LIPS[1:10]), 1] = 0.1
+    wide = np.random.default_rng(0).permutation(np.linspace(-1, 1, 24))
+    smiling = neutral.copy()
+    for person, readings in enumerate(neutral):
+        for reading, mesh in enumerate(readings):
+            more = known.pose(mesh).displacement(wide[person] * wider)
+            smiling[person, reading] = known.deform(mesh, shared) + more
+    model = fit_shape_model(neutral, smiling)
+    owns, shares, strengths = [], [], []
+    for temples in np.linspace(0, 0.3, 30):
+        mesh = with_wider_temples(face_mesh(), temples)
+        smile_of_all = model.deform(mesh, model.parameters_of({"happiness": 1})) - mesh
+        own = model.express(mesh, {"happiness": 1}) - mesh - smile_of_all
+        np.testing.assert_allclose(model.own_smile(mesh) - mesh, own, atol=1e-9)
+        owns.append(own)
+        asked = model.pose(mesh).displacement(wider)
+        shares.append(float((own * asked).sum() / (asked**2).sum()))
+        strengths.append(float((own * smile_of_all).sum() / (smile_of_all**2).sum()))
+    assert np.ptp(shares) > 0.5
+    rest = [own - share * asked for own, share in zip(owns, shares, strict=True)]
+    assert np.std(rest) < 0.5 * np.std(owns)
+    assert np.abs(strengths).max() < 0.05
+
+
+def test_people_who_all_smile_alike_have_no_way_of_their_own():
+    (neutral, smiling), known, mesh = people(), tiny_shape_model(), face_mesh()
+    shared = known.parameters_of({"happiness": 1})
+    alike = [[known.deform(reading, shared) for reading in person] for person in neutral]
+    model = fit_shape_model(neutral, np.array(alike))
+    shared = model.deform(mesh, model.parameters_of({"happiness": 1})) - mesh
+    assert rms(model.own_smile(mesh) - mesh) < 0.05 * rms(shared)
+    nameless = fit_shape_model(neutral, smiling, expressions=[None] * len(neutral))
+    assert "happiness" not in nameless.aims
 
 
 def test_expressions_grow_in_proportion_to_their_weight():
@@ -311,10 +359,9 @@ def test_a_mirrored_face_is_treated_as_a_mirror_would_show_it():
 
     model, mesh = tiny_shape_model(), face_mesh()
     tolerance = {"atol": 1e-4 * eye_distance(mesh)}
-    happy = model.express(mesh, {"happiness": 1})
-    np.testing.assert_allclose(
-        model.express(mirrored(mesh), {"happiness": 1}), mirrored(happy), **tolerance
-    )
+    shared = model.parameters_of({"happiness": 1})  # one's own smile is as lopsided in a mirror
+    happy = model.deform(mesh, shared)
+    np.testing.assert_allclose(model.deform(mirrored(mesh), shared), mirrored(happy), **tolerance)
     np.testing.assert_allclose(
         model.neutral(mirrored(happy)), mirrored(model.neutral(happy)), **tolerance
     )
@@ -326,6 +373,7 @@ def test_a_saved_shape_model_comes_back_bit_equal(tmp_path):
     loaded = ShapeModel.from_pretrained(tmp_path)
     assert loaded.expressions == ("neutral", "happiness")
     assert loaded.config.kinds == model.config.kinds
+    assert loaded.config.ways == model.config.ways > 0
     for name, buffer in model.named_buffers():
         assert buffer.equal(loaded.get_buffer(name)), name
     mesh = smile(face_mesh())

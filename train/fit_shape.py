@@ -7,7 +7,8 @@ import torch
 
 from g2gan.alignment import EYE_CORNERS, Frame, transform
 from g2gan.mesh import MIRROR
-from g2gan.shape import ShapeModel
+from g2gan.own import own_numbers
+from g2gan.shape import TOPIC, ShapeModel
 from train.sources import person_of
 
 UNIT = Frame(side=1, eye_distance=1.0, eye_line=0.0)  # eye distance 1; the eyes' middle at (0.5, 0)
@@ -26,6 +27,7 @@ STRONGER_HALF = 0.5  # an expression is the mean of this share of its pairs, the
 # a squint: smiles for a camera leave the eyes out, the rest do not
 PARTED, MILDER = 0.05, 0.9
 TWINKLE, SQUINTS = 0.6, ("squint left", "squint right")
+WAYS = 6  # in which those smiles differ most, and by as much does everybody's own
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def fit_shape_model(
     at_rest, happy = _in_head(model, neutral), _in_head(model, smiling)
     true_rest = at_rest.mean(1, keepdims=True)
     smiles = _with_mirrors(happy - true_rest).reshape(-1, at_rest[0, 0].size)
-    named = {name: _strong_mean((happy - true_rest)[who]) for name, who in chosen.items()}
+    strong = {name: _stronger((happy - true_rest)[who]) for name, who in chosen.items()}
+    named = {name: moved.mean(0) for name, moved in strong.items()}
 
     rows, identities = [smiles], true_rest[:, 0]
     readings = (happy.reshape(-1, *happy.shape[2:]), np.repeat(identities, happy.shape[1], 0))
@@ -128,15 +131,37 @@ def fit_shape_model(
     table = [named[name].ravel() @ basis for name in model.learned[1:]]
     _store(model, basis=_as_shapes(basis), deviation=deviation, limits=limits)
     _store(model, expression_table=np.stack([np.zeros_like(deviation), *table]))
+    if "happiness" in strong:
+        _store(model, own_smiles=_own_smiles(strong["happiness"], basis, neutral))
     _fit_neutral(model, identities, at_rest, kinds, happy - happy.mean(1, keepdims=True))
     return model
 
 
-def _strong_mean(moved: np.ndarray) -> np.ndarray:
-    """The mean (478, 3) of the larger ones of displacements (people, readings, 478, 3)."""
-    sizes = np.linalg.norm(moved.mean(1).reshape(len(moved), -1), axis=1)
-    strong = sizes >= np.quantile(sizes, STRONGER_HALF)
-    return _with_mirrors(moved[strong]).mean((0, 1))
+def _stronger(moved: np.ndarray) -> np.ndarray:
+    """The larger ones (N, 478, 3) of displacements (people, readings, 478, 3), and mirrored."""
+    each = moved.mean(1)
+    sizes = np.linalg.norm(each.reshape(len(each), -1), axis=1)
+    return _with_mirrors(each[sizes >= np.quantile(sizes, STRONGER_HALF)])
+
+
+def _own_smiles(smiles: np.ndarray, basis: np.ndarray, neutral: np.ndarray) -> np.ndarray:
+    """What people's own numbers do to their smiles, (WAYS + 1, components).
+
+    Over people, smiles shall differ from their mean as the given ones do, and as much; but nobody's
+    shall be fainter or stronger, since `intensity` says how much they smile.
+
+    Args:
+        smiles: displacements (N, 478, 3).
+        basis: Φ, (features, components).
+        neutral: meshes (people, readings, 478, 3).
+    """
+    each = smiles.reshape(len(smiles), -1) @ basis
+    mean = each.mean(0)
+    differences = each - np.outer(each @ mean / (mean @ mean), mean)
+    ways, deviations = _principal(differences, WAYS, 0.0)
+    numbers = np.array([own_numbers(each.mean(0), WAYS, TOPIC) for each in neutral])
+    slope = np.sqrt(2) * deviations[:, None] * ways.T  # for a sine deviates by √½
+    return np.vstack([slope, -numbers.mean(0) @ slope])
 
 
 def _parts_lips(neutral: np.ndarray, smiling: np.ndarray, asked: np.ndarray) -> np.ndarray:
@@ -158,8 +183,9 @@ def _parts_lips(neutral: np.ndarray, smiling: np.ndarray, asked: np.ndarray) -> 
 
 def _sized_model(animated: AnimatedShapes | None, photographed: set[str]) -> ShapeModel:
     """An empty model that can hold what is to be fitted."""
+    ways = WAYS if "happiness" in photographed else 0
     if animated is None:
-        return ShapeModel(expressions=("neutral", *sorted(photographed)))
+        return ShapeModel(expressions=("neutral", *sorted(photographed)), ways=ways)
     return ShapeModel(
         expressions=("neutral", *sorted({*animated.expressions, *photographed})),
         looks=tuple(animated.looks),
@@ -167,6 +193,7 @@ def _sized_model(animated: AnimatedShapes | None, photographed: set[str]) -> Sha
         components=COMPONENTS,
         neutral_components=NEUTRAL_COMPONENTS,
         kinds=2,
+        ways=ways,
     )
 
 

@@ -193,7 +193,7 @@ class Server:
             "basis": as_floats(np.einsum("pck,cd->pdk", basis, turn)),
             "aims": {
                 name: as_floats(shape_model.aimed(start.face.mesh, {name: 1.0})[:, :2] / longest)
-                for name in SHORTCUTS
+                for name in shape_model.aims
             },
             "axes": {
                 "x": turn[0].tolist(),
