@@ -21,6 +21,7 @@ from g2gan.models.warp_generator import (
     FOLD,
     MARK,
     MOVED,
+    NOSE,
     REACH,
     REST,
     WarpFields,
@@ -212,22 +213,27 @@ def test_a_flat_picture_has_no_grain():
     assert not any(kept.any() for kept in grain(flat)[0])
 
 
-def test_detail_changes_where_something_moves_and_close_beside_it_only():
+def test_detail_changes_where_something_moves_and_above_the_nose_s_base_beside_it():
+    """There lines end that a cheek's movement makes; below it beards begin."""
     generator, inputs = WarpGenerator(widths=(4, 6, 8, 8)), smile_inputs()
     inputs["gates"][:, 1] = 1
     inputs["base_flow"][:] = 0
     inputs["base_flow"][..., SIDE // 2 :] = 5
+    nose = int(inputs["target_landmarks"][0, NOSE, 1])
     with torch.no_grad():
         generator.to_shading[0].bias[3:] = -20.0
         fields = generator(**inputs)
-    still = (..., slice(0, SIDE // 2 - REACH - 16))
-    assert not fields.shading[still].any()
-    assert not fields.erased[still].any()
-    beside = (..., slice(FADE, -FADE), slice(SIDE // 2 - REACH + 8, SIDE // 2))
+    above, below = slice(FADE, nose - 2 * FADE), slice(nose + FADE, SIDE - FADE)
+    for rows, reach in ((above, REACH), (below, 0)):
+        still = (..., rows, slice(0, SIDE // 2 - reach - 16))
+        assert not fields.shading[still].any()
+        assert not fields.erased[still].any()
+    beside = slice(SIDE // 2 - REACH + 8, SIDE // 2)
     torch.testing.assert_close(
-        fields.erased[beside], fields.erased[..., FADE:-FADE, SIDE // 2 : SIDE // 2 + REACH - 8]
+        fields.erased[..., above, beside],
+        fields.erased[..., above, SIDE // 2 : SIDE // 2 + REACH - 8],
     )
-    assert fields.erased[beside].min() > 0.9
+    assert fields.erased[..., above, beside].min() > 0.9
 
 
 def test_lines_go_with_their_fold_and_the_skin_s_grain_stays():

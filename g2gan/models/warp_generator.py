@@ -26,8 +26,11 @@ MARK = 0.02  # of [0, 1]: what stands out more in the finest band, a mole or a h
 # unsure of where exactly it lies, is taken out by so much more.
 STANDS_OUT, FOLDED, BOLDER = 2.0, (1.0, 2.0), 0.6
 POOLED, FAR = 4, 4  # pixels of the grid on which strengths are compared; octaves of surroundings
-MOVED = 1.5  # pixels of base flow from which detail may change fully,
-REACH = 32  # also so many pixels beside it: where a cheek sinks, lines beside the eye go as well
+# Pixels of base flow from which detail may change fully: above the nose's base also so many pixels
+# beside it, for where a cheek sinks, lines beside the eye go as well; below it, where beards and
+# the jaw's edge are, nowhere else.
+MOVED_ABOVE, REACH, MOVED = 1.5, 32, 2.5
+NOSE = 33  # the landmark at its base
 FADE = 16  # pixels in which everything fades to nothing at the crop's border
 LEAST = 1e-6  # of paint, whose colour counts, and of detail
 # Which of the 68 landmarks lies where each was, in a mirror
@@ -167,7 +170,10 @@ class WarpGenerator(CheckpointedModel):
             shading = finer if shading is None else finer + _enlarged(shading, finer.shape[-1])
         shading = _enlarged(shading, side)
         speed = base_flow.square().sum(1, keepdim=True).sqrt()
-        moving = blurs(_greatest_near(speed), BANDS)[-1] / MOVED
+        rows = torch.arange(side, device=image.device, dtype=speed.dtype)[:, None]
+        above = ((target_landmarks[:, NOSE, 1, None, None, None] - rows) / FADE).clamp(0, 1)
+        moving = torch.lerp(speed / MOVED, _greatest_near(speed) / MOVED_ABOVE, above)
+        moving = blurs(moving, BANDS)[-1]
         gains = torch.tanh(shading[:, 3:]) * skin * moving.clamp(max=1)
         moved = warp(image, base_flow + residual)
         levels = blurs(moved, BANDS + 1)
