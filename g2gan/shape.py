@@ -39,6 +39,8 @@ EYEBALL = 0.19  # radius in eye distances: 12 of 63 mm
 LIDS = 0.06  # eye distances round an eye's opening in which skin goes with the lids
 ASLEEP = (0.5, 0.65)  # share of the mean face's opening: lids that are closed, and that are not
 OPENED = (0.4, 1.6)  # limits of how far a person's eyes are open, as a share of the mean face's
+# Points of the inner and the outer rim of the upper and the lower lip
+LIPS = (((13, 0), (82, 37), (312, 267)), ((14, 17), (87, 84), (317, 314)))
 TOPIC = 5  # of `own_numbers`: one in which each tells people well apart
 PART_BORDER = 0.06  # eye distances over which one part gives way to the next
 
@@ -100,8 +102,9 @@ class ShapeModel(CheckpointedModel):
             "deviation": (components,),  # of each parameter in training
             "limits": (2, components),  # the least and the greatest plausible value of each
             "expression_table": (len(expressions) + len(looks) + len(controls), components),
-            # What each of a face's `own_numbers` does to its smile, and last the constant
-            "own_smiles": (ways + 1, components),
+            # What each of a face's `own_numbers` does to its smile, then how thick either lip is,
+            # and last the constant
+            "own_smiles": (ways + len(LIPS) + 1, components),
             "neutral_basis": (points, 3, neutral_components),
             # Per kind and component, and last the constant: the displacement, and how likely the
             # kind is (logarithm); at rest is the last kind and moves nothing.
@@ -213,7 +216,8 @@ class ShapeModel(CheckpointedModel):
 
     def own_smile(self, mesh: np.ndarray) -> np.ndarray:
         """The mesh (478, 3) moved by what this person's smile has that "happiness" has not."""
-        features = np.append(own_numbers(mesh, self.config.ways, TOPIC), 1.0)
+        numbers = own_numbers(mesh, self.config.ways, TOPIC)
+        features = np.concatenate([numbers, lip_thickness(self.pose(mesh).to_head(mesh)), [1.0]])
         return self.deform(mesh, features @ self._array("own_smiles"))
 
     def deform(self, neutral: np.ndarray, parameters: np.ndarray) -> np.ndarray:
@@ -424,6 +428,14 @@ class ShapeModel(CheckpointedModel):
 
     def _array(self, name: str) -> np.ndarray:
         return getattr(self, name).detach().cpu().numpy().astype(np.float64)
+
+
+def lip_thickness(head: np.ndarray) -> np.ndarray:
+    """How thick both lips of a mesh (478, 3) in the head's frame are, (2,): the thicker, the more
+    they thin in a smile."""
+    return np.array(
+        [np.linalg.norm(np.diff(head[np.array(lip)], axis=1), axis=-1).mean() for lip in LIPS]
+    )
 
 
 def nearness(shape: np.ndarray, handles: np.ndarray) -> np.ndarray:

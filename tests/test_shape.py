@@ -155,6 +155,28 @@ def test_people_smile_in_their_own_way_and_nobody_more_faintly():
     assert np.abs(strengths).max() < 0.05
 
 
+def test_the_thicker_lips_are_the_more_they_thin_in_a_smile():
+    """Of people who lose half of what their lower lip has more than others', each does."""
+    (neutral, _), known, rim = people(24), tiny_shape_model(), [17, 84, 314]
+    shared, more = known.parameters_of({"happiness": 1}), np.linspace(-0.05, 0.05, 24)
+
+    def thicker(mesh: np.ndarray, by: float) -> np.ndarray:
+        lower = np.zeros((478, 3))
+        lower[rim, 1] = by
+        return mesh + known.pose(mesh).displacement(lower)
+
+    smiling = neutral.copy()
+    for person, readings in enumerate(neutral):
+        for reading, mesh in enumerate(readings):
+            smiling[person, reading] = thicker(known.deform(mesh, shared), more[person] / 2)
+            neutral[person, reading] = thicker(mesh, more[person])
+    model, mesh = fit_shape_model(neutral, smiling), face_mesh()
+    thin, thick = (thicker(mesh, by) for by in (-0.05, 0.05))
+    moved = [model.express(each, {"happiness": 1}) - each for each in (thin, thick)]
+    asked = (thick - thin)[rim, 1].mean()
+    assert (moved[1] - moved[0])[rim, 1].mean() == pytest.approx(-asked / 2, rel=0.2)
+
+
 def test_people_who_all_smile_alike_have_no_way_of_their_own():
     (neutral, smiling), known, mesh = people(), tiny_shape_model(), face_mesh()
     shared = known.parameters_of({"happiness": 1})

@@ -8,7 +8,7 @@ import torch
 from g2gan.alignment import EYE_CORNERS, Frame, transform
 from g2gan.mesh import MIRROR
 from g2gan.own import own_numbers
-from g2gan.shape import TOPIC, ShapeModel
+from g2gan.shape import TOPIC, ShapeModel, lip_thickness
 from train.sources import person_of
 
 UNIT = Frame(side=1, eye_distance=1.0, eye_line=0.0)  # eye distance 1; the eyes' middle at (0.5, 0)
@@ -101,8 +101,11 @@ def fit_shape_model(
     at_rest, happy = _in_head(model, neutral), _in_head(model, smiling)
     true_rest = at_rest.mean(1, keepdims=True)
     smiles = _with_mirrors(happy - true_rest).reshape(-1, at_rest[0, 0].size)
-    strong = {name: _stronger((happy - true_rest)[who]) for name, who in chosen.items()}
-    named = {name: moved.mean(0) for name, moved in strong.items()}
+    displaced = {name: (happy - true_rest)[who] for name, who in chosen.items()}
+    named = {
+        name: _with_mirrors(moved.mean(1)[_stronger(moved)]).mean(0)
+        for name, moved in displaced.items()
+    }
 
     rows, identities = [smiles], true_rest[:, 0]
     readings = (happy.reshape(-1, *happy.shape[2:]), np.repeat(identities, happy.shape[1], 0))
@@ -131,37 +134,46 @@ def fit_shape_model(
     table = [named[name].ravel() @ basis for name in model.learned[1:]]
     _store(model, basis=_as_shapes(basis), deviation=deviation, limits=limits)
     _store(model, expression_table=np.stack([np.zeros_like(deviation), *table]))
-    if "happiness" in strong:
-        _store(model, own_smiles=_own_smiles(strong["happiness"], basis, neutral))
+    if "happiness" in displaced:
+        own = _own_smiles(displaced["happiness"], true_rest[chosen["happiness"], 0], neutral, basis)
+        _store(model, own_smiles=own)
     _fit_neutral(model, identities, at_rest, kinds, happy - happy.mean(1, keepdims=True))
     return model
 
 
 def _stronger(moved: np.ndarray) -> np.ndarray:
-    """The larger ones (N, 478, 3) of displacements (people, readings, 478, 3), and mirrored."""
-    each = moved.mean(1)
-    sizes = np.linalg.norm(each.reshape(len(each), -1), axis=1)
-    return _with_mirrors(each[sizes >= np.quantile(sizes, STRONGER_HALF)])
+    """Which of displacements (people, readings, 478, 3) are the larger ones, (people,) boolean."""
+    sizes = np.linalg.norm(moved.mean(1).reshape(len(moved), -1), axis=1)
+    return sizes >= np.quantile(sizes, STRONGER_HALF)
 
 
-def _own_smiles(smiles: np.ndarray, basis: np.ndarray, neutral: np.ndarray) -> np.ndarray:
-    """What people's own numbers do to their smiles, (WAYS + 1, components).
+def _own_smiles(
+    moved: np.ndarray, at_rest: np.ndarray, neutral: np.ndarray, basis: np.ndarray
+) -> np.ndarray:
+    """What makes smiles differ, (WAYS + 2 + 1, components): own numbers, lips, the constant.
 
-    Over people, smiles shall differ from their mean as the given ones do, and as much; but nobody's
-    shall be fainter or stronger, since `intensity` says how much they smile.
+    Lips thin by as much as their thickness tells (least squares). In what nothing tells, people's
+    smiles differ in the ways that the given ones do, by their deviation at most; but nobody's are
+    fainter or stronger, since `intensity` says how much they smile.
 
     Args:
-        smiles: displacements (N, 478, 3).
+        moved: displacements (people, readings, 478, 3) of those whose smiles these are.
+        at_rest: the same people's neutral shapes (people, 478, 3) in the head's frame.
+        neutral: everybody's meshes (people, readings, 478, 3).
         basis: Φ, (features, components).
-        neutral: meshes (people, readings, 478, 3).
     """
-    each = smiles.reshape(len(smiles), -1) @ basis
-    mean = each.mean(0)
-    differences = each - np.outer(each @ mean / (mean @ mean), mean)
-    ways, deviations = _principal(differences, WAYS, 0.0)
+    smiles = _with_mirrors(moved.mean(1)).reshape(2 * len(moved), -1) @ basis
+    thickness = np.array([lip_thickness(shape) for shape in at_rest])
+    strong = smiles[np.tile(_stronger(moved), 2)].mean(0)
+    smiles = smiles - np.outer(smiles @ strong / (strong @ strong), strong)
+    features = np.column_stack([np.tile(thickness, (2, 1)), np.ones(len(smiles))])
+    thinning = np.linalg.lstsq(features, smiles, rcond=None)[0]
+    rest = (smiles - features @ thinning)[np.tile(_stronger(moved), 2)]
+    ways, deviations = _principal(rest, WAYS, rest.mean(0))
     numbers = np.array([own_numbers(each.mean(0), WAYS, TOPIC) for each in neutral])
-    slope = np.sqrt(2) * deviations[:, None] * ways.T  # for a sine deviates by √½
-    return np.vstack([slope, -numbers.mean(0) @ slope])
+    slope = np.vstack([deviations[:, None] * ways.T, thinning[:-1]])
+    usual = np.append(numbers.mean(0), thickness.mean(0))
+    return np.vstack([slope, -usual @ slope])
 
 
 def _parts_lips(neutral: np.ndarray, smiling: np.ndarray, asked: np.ndarray) -> np.ndarray:
