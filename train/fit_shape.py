@@ -152,9 +152,10 @@ def _own_smiles(
 ) -> np.ndarray:
     """What makes smiles differ, (WAYS + 2 + 1, components): own numbers, lips, the constant.
 
-    Lips thin by as much as their thickness tells (least squares). In what nothing tells, people's
-    smiles differ in the ways that the given ones do, by their deviation at most; but nobody's are
-    fainter or stronger, since `intensity` says how much they smile.
+    Lips thin by as much as their thickness tells (a ridge regression, since that is read with an
+    error). In what nothing tells, people's smiles differ in the ways that the given ones do, by
+    their deviation at most; but nobody's are fainter or stronger, since `intensity` says how much
+    they smile.
 
     Args:
         moved: displacements (people, readings, 478, 3) of those whose smiles these are.
@@ -166,12 +167,13 @@ def _own_smiles(
     thickness = np.array([lip_thickness(shape) for shape in at_rest])
     strong = smiles[np.tile(_stronger(moved), 2)].mean(0)
     smiles = smiles - np.outer(smiles @ strong / (strong @ strong), strong)
-    features = np.column_stack([np.tile(thickness, (2, 1)), np.ones(len(smiles))])
-    thinning = np.linalg.lstsq(features, smiles, rcond=None)[0]
-    rest = (smiles - features @ thinning)[np.tile(_stronger(moved), 2)]
+    thicker = np.tile(thickness - thickness.mean(0), (2, 1))
+    unsure = len(smiles) * POINT_NOISE**2 * np.eye(thicker.shape[1])
+    thinning = np.linalg.solve(thicker.T @ thicker + unsure, thicker.T @ smiles)
+    rest = (smiles - thicker @ thinning)[np.tile(_stronger(moved), 2)]
     ways, deviations = _principal(rest, WAYS, rest.mean(0))
     numbers = np.array([own_numbers(each.mean(0), WAYS, TOPIC) for each in neutral])
-    slope = np.vstack([deviations[:, None] * ways.T, thinning[:-1]])
+    slope = np.vstack([deviations[:, None] * ways.T, thinning])
     usual = np.append(numbers.mean(0), thickness.mean(0))
     return np.vstack([slope, -usual @ slope])
 
