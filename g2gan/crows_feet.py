@@ -5,11 +5,9 @@ trained on have lines there, and hardly anything moves. So they are taken out by
 fine lines, and the skin's grain stays.
 """
 
-import cv2
 import numpy as np
 
-from g2gan.alignment import WORKING
-from g2gan.lips import smile_undone
+from g2gan.lips import undone_within
 from g2gan.mesh import MIRROR
 
 # Round the skin beside the right eye, from its corner up; `MIRROR` has the left one
@@ -23,11 +21,5 @@ def beside_eyes(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     Args:
         source, target: (478, 3) meshes in crop pixels, before and after.
     """
-    share = smile_undone(source, target)
-    skin = np.zeros((WORKING.side, WORKING.side), np.float32)
-    if share > 0:
-        for ring in (list(BESIDE_EYE), MIRROR[list(BESIDE_EYE)]):
-            outline = np.rint(np.asarray(target)[ring, :2] * 16).astype(np.int32)
-            cv2.fillPoly(skin, [outline], share, shift=4)
-        skin = cv2.GaussianBlur(cv2.erode(skin, np.ones((RIM, RIM))), (0, 0), SOFT)
-    return skin
+    rings = [list(BESIDE_EYE), list(MIRROR[list(BESIDE_EYE)])]
+    return undone_within(source, target, rings, RIM, SOFT)

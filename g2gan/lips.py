@@ -24,13 +24,28 @@ def resting(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     Args:
         source, target: (478, 3) meshes in crop pixels, before and after.
     """
+    return undone_within(source, target, [list(OUTER_LIPS)], RIM, SOFT)
+
+
+def undone_within(
+    source: np.ndarray, target: np.ndarray, rings: list[list[int]], rim: int, soft: float
+) -> np.ndarray:
+    """The share of a smile that is undone, inside some outlines: (side, side) float32 in [0, 1].
+
+    Args:
+        source, target: (478, 3) meshes in crop pixels, before and after.
+        rings: points of the mesh round each part, as it is after.
+        rim: pixels of the crop that are left alone inside an outline.
+        soft: pixels in which the share fades there.
+    """
     share = smile_undone(source, target)
-    lips = np.zeros((WORKING.side, WORKING.side), np.float32)
+    inside = np.zeros((WORKING.side, WORKING.side), np.float32)
     if share > 0:
-        outline = np.rint(np.asarray(target)[list(OUTER_LIPS), :2] * 16).astype(np.int32)
-        cv2.fillPoly(lips, [outline], 1, shift=4)
-        lips = cv2.GaussianBlur(cv2.erode(lips, np.ones((RIM, RIM))), (0, 0), SOFT)
-    return np.float32(share) * lips
+        for ring in rings:
+            outline = np.rint(np.asarray(target)[ring, :2] * 16).astype(np.int32)
+            cv2.fillPoly(inside, [outline], 1, shift=4)
+        inside = cv2.GaussianBlur(cv2.erode(inside, np.ones((rim, rim))), (0, 0), soft)
+    return np.float32(share) * inside
 
 
 def smile_undone(source: np.ndarray, target: np.ndarray) -> float:

@@ -8,16 +8,7 @@ from tiny import eye_distance, face_mesh, smile, with_wider_temples
 from g2gan.alignment import WORKING, transform
 from g2gan.flow import WIDE, Edit, apply
 from g2gan.mesh import INNER_LIPS, MIRROR
-from g2gan.teeth import (
-    ASIDE,
-    ASTRAY,
-    CONTACTS,
-    KINDS,
-    PICTURES,
-    TILE,
-    WIDER,
-    carve,
-)
+from g2gan.teeth import ASIDE, ASTRAY, CONTACTS, KINDS, PICTURES, TILE, WIDER, carve
 from g2gan.teeth import tiles as pictures_of_teeth
 
 SIDE = 512

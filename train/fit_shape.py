@@ -27,7 +27,7 @@ STRONGER_HALF = 0.5  # an expression is the mean of this share of its pairs, the
 # a squint: smiles for a camera leave the eyes out, the rest do not
 PARTED, MILDER = 0.05, 0.9
 TWINKLE, SQUINTS = 0.6, ("squint left", "squint right")
-WAYS = 6  # in which those smiles differ most, and by as much does everybody's own
+WAYS = 6  # in which those smiles differ most; everybody's own does by a deviation at most
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,9 @@ def fit_shape_model(
     _store(model, mean=_mean_shape(neutral))
     at_rest, happy = _in_head(model, neutral), _in_head(model, smiling)
     true_rest = at_rest.mean(1, keepdims=True)
-    smiles = _with_mirrors(happy - true_rest).reshape(-1, at_rest[0, 0].size)
-    displaced = {name: (happy - true_rest)[who] for name, who in chosen.items()}
+    displacement = happy - true_rest
+    smiles = _with_mirrors(displacement).reshape(-1, at_rest[0, 0].size)
+    displaced = {name: displacement[who] for name, who in chosen.items()}
     named = {
         name: _with_mirrors(moved.mean(1)[_stronger(moved)]).mean(0)
         for name, moved in displaced.items()
@@ -165,12 +166,13 @@ def _own_smiles(
     """
     smiles = _with_mirrors(moved.mean(1)).reshape(2 * len(moved), -1) @ basis
     thickness = np.array([lip_thickness(shape) for shape in at_rest])
-    strong = smiles[np.tile(_stronger(moved), 2)].mean(0)
+    stronger = np.tile(_stronger(moved), 2)
+    strong = smiles[stronger].mean(0)
     smiles = smiles - np.outer(smiles @ strong / (strong @ strong), strong)
     thicker = np.tile(thickness - thickness.mean(0), (2, 1))
     unsure = len(smiles) * POINT_NOISE**2 * np.eye(thicker.shape[1])
     thinning = np.linalg.solve(thicker.T @ thicker + unsure, thicker.T @ smiles)
-    rest = (smiles - thicker @ thinning)[np.tile(_stronger(moved), 2)]
+    rest = (smiles - thicker @ thinning)[stronger]
     ways, deviations = _principal(rest, WAYS, rest.mean(0))
     numbers = np.array([own_numbers(each.mean(0), WAYS, TOPIC) for each in neutral])
     slope = np.vstack([deviations[:, None] * ways.T, thinning])
